@@ -1,0 +1,60 @@
+# Everything one does with this project. Both `make run` and `make test` set up what they need.
+
+BIN     := .venv/bin
+RUN_ENV := .venv/.installed
+DEV_ENV := .venv/.installed-dev
+ASSETS  := warmline/static/vendor/manifest.json
+CODE    := warmline routing config simulator scripts
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+           --custom-compile-command "make lock"
+
+.PHONY: help run test lint check format lock clean
+
+help: ## Lists these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(RUN_ENV) $(ASSETS) ## Starts the product and its simulator with a demo organization
+	@exec $(BIN)/python -m warmline.run
+
+test: $(DEV_ENV) $(ASSETS) ## Runs every test, against real PostgreSQL, Redis and Chromium
+	@scripts/chromium
+	@$(BIN)/python -m tests.servers
+	$(BIN)/pytest -n logical --dist worksteal
+
+lint: $(DEV_ENV) ## Checks style, types, imports, templates and security
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/djlint --check --lint .
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(CODE)
+
+check: ## Lints, then tests: what CI runs
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory test
+
+format: $(DEV_ENV) ## Formats code and templates
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	-$(BIN)/djlint --quiet --reformat .
+
+lock: $(DEV_ENV) ## Compiles the locks anew from *.in and package.json
+	$(COMPILE) requirements.in --output-file requirements.txt
+	$(COMPILE) requirements-dev.in --output-file requirements-dev.txt
+	$(COMPILE) scripts/requirements-node.in --output-file scripts/requirements-node.txt
+	npm install --package-lock-only
+
+clean: ## Removes environment, assets and caches; keeps the data in var/
+	rm -rf .venv warmline/static/vendor .*_cache .hypothesis test-results
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(RUN_ENV): requirements.txt scripts/install
+	@scripts/install requirements.txt
+	@touch $@
+
+$(DEV_ENV): requirements-dev.txt $(RUN_ENV)
+	@scripts/install requirements-dev.txt
+	@touch $@
+
+$(ASSETS): package-lock.json scripts/assets.py | $(RUN_ENV)
+	@$(BIN)/python scripts/assets.py
