@@ -1,0 +1,21 @@
+"""Who waits first and who is asked first, as sort keys."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from routing.facts import Peer, Waiting
+
+
+def first_in_line(contact: Waiting) -> tuple[int, datetime, str]:
+    """Higher priority first, then the longest wait; the id only makes the order total."""
+    return (-contact.priority, contact.queued_at, contact.id)
+
+
+def longest_idle(contact: Waiting) -> Callable[[Peer], tuple[bool, int, datetime, str]]:
+    """For one contact: never the latest asked while another is free, then whoever was asked least, then the longest idle."""
+
+    def key(peer: Peer) -> tuple[bool, int, datetime, str]:
+        asked_last = bool(contact.asked) and contact.asked[-1] == peer.id
+        return (asked_last, contact.asked.count(peer.id), peer.idle_since, peer.id)
+
+    return key
