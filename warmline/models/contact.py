@@ -1,0 +1,56 @@
+"""One attempt to reach a line, by voice or text: what reports count."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from routing.states import ContactState
+from warmline.models.base import Base, UtcDateTime, id_column, state_column
+from warmline.models.caller import Caller
+from warmline.models.line import Line
+
+_FINAL = "state IN ('closed', 'abandoned', 'after_hours', 'missed')"
+_OPEN_TEXT = text(f"channel = 'text' AND NOT ({_FINAL})")
+_LIVE = text(f"NOT ({_FINAL})")
+
+
+class Channel(StrEnum):
+    VOICE = "voice"
+    TEXT = "text"
+
+
+class Contact(Base):
+    __tablename__ = "contact"
+    __table_args__ = (
+        # A caller's next text goes on with the open thread.
+        Index(
+            "uq_contact_open_text",
+            "line_id",
+            "caller_id",
+            unique=True,
+            postgresql_where=_OPEN_TEXT,
+            sqlite_where=_OPEN_TEXT,
+        ),
+        # Dispatch, the board and the places in line read live contacts only, however many are closed.
+        Index("ix_contact_live", "organization_id", "line_id", postgresql_where=_LIVE, sqlite_where=_LIVE),
+    )
+
+    id: Mapped[str] = id_column()
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organization.id"))
+    line_id: Mapped[str] = mapped_column(ForeignKey("line.id"))
+    caller_id: Mapped[str | None] = mapped_column(ForeignKey("caller.id"), index=True)  # None: number withheld
+    channel: Mapped[Channel] = state_column(Channel)
+    state: Mapped[ContactState] = state_column(ContactState)
+    language: Mapped[str] = mapped_column(String(8))
+    priority: Mapped[int] = mapped_column(default=0)
+    arrived_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    queued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # kept through every failed offer and drop
+    queue_sid: Mapped[str | None] = mapped_column(String(34))  # set while the phone company holds the caller
+    unqueued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # since when the caller is outside the queue
+    answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    line: Mapped[Line] = relationship()
+    caller: Mapped[Caller | None] = relationship()

@@ -1,0 +1,104 @@
+"""The one way in which a state changes: a conditional UPDATE along its table, with its event row."""
+
+import logging
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CursorResult, update
+from sqlalchemy.orm import Session
+
+from routing import states
+from warmline.models.contact import Contact
+from warmline.models.engagement import Engagement
+from warmline.models.event import Event
+from warmline.models.leg import Leg
+from warmline.models.message import Message
+from warmline.models.offer import Offer
+from warmline.models.outside import OutsideRequest
+
+log = logging.getLogger(__name__)
+
+Stateful = Contact | Engagement | Offer | Leg | Message | OutsideRequest
+
+TABLES = {
+    Contact: states.CONTACT,
+    Engagement: states.ENGAGEMENT,
+    Offer: states.OFFER,
+    Leg: states.LEG,
+    Message: states.MESSAGE,
+    OutsideRequest: states.REQUEST,
+}
+
+
+def advance(
+    session: Session,
+    row: Stateful,
+    event: str,
+    now: datetime,
+    why: dict[str, Any] | None = None,
+    **changes: Any,
+) -> bool:
+    """Move `row` along its state table, if `event` fits its state and nobody was quicker.
+
+    1. Look the pair (state, event) up; a pair that is not in the table changes nothing.
+    2. `UPDATE … WHERE state = <the state we saw>`: of two writers one changes a row, the other changes none.
+    3. Write the event row, in the same transaction.
+
+    Returns whether this call made the transition. `changes` are further columns of the same row; `why` holds
+    ids and codes for the history.
+    """
+    kind = type(row)
+    old: StrEnum = row.state
+    new = states.step(TABLES[kind], old, event)
+    if new is None:
+        log.info(
+            "transition refused",
+            extra={"subject": kind.__tablename__, "id": row.id, "state": old, "event": event},
+        )
+        return False
+    result = session.execute(
+        update(kind)
+        .where(kind.id == row.id, kind.state == old)
+        .values(state=new, **changes)
+        .execution_options(synchronize_session=False)
+    )
+    assert isinstance(result, CursorResult)
+    session.refresh(row)
+    if result.rowcount != 1:
+        return False
+    record(session, row, event, now, old=old, new=new, why=why)
+    return True
+
+
+def record(
+    session: Session,
+    row: Any,
+    event: str,
+    now: datetime,
+    *,
+    old: str | None = None,
+    new: str | None = None,
+    why: dict[str, Any] | None = None,
+) -> None:
+    """Write one row of history about `row`."""
+    session.add(
+        Event(
+            organization_id=row.organization_id,
+            at=now,
+            subject=row.__tablename__,
+            subject_id=row.id,
+            contact_id=row.id if isinstance(row, Contact) else getattr(row, "contact_id", None),
+            name=event,
+            old=old,
+            new=new,
+            why=why or {},
+        )
+    )
+
+
+def begin(session: Session, row: Stateful, now: datetime, why: dict[str, Any] | None = None) -> None:
+    """Add a new row in its first state, with its event."""
+    session.add(row)
+    session.flush()
+    record(session, row, "began", now, new=row.state, why=why)
