@@ -1,0 +1,239 @@
+"""A small world for tests of the verbs: an organization with its cast, a phone company that records, a clock that waits.
+
+Nothing here answers HTTP. The verbs, the database and their races are real.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from cryptography.fernet import Fernet
+from sqlalchemy import Engine, select
+
+from config import prompts
+from routing.states import PeerStatus
+from warmline import clock, db, push
+from warmline.contacts import availability, connect, dispatch, intake, offers, outbox
+from warmline.models import (
+    Account, Base, Contact, Engagement, Event, Leg, Line, LineNumber, Offer, Organization, OutsideRequest, Peer,
+    Role, Shift,
+)  # fmt: skip
+from warmline.models.base import Keys, keyed_hash, new_id
+from warmline.telephony import gateway, twiml
+from warmline.telephony.gateway import Membership
+
+GEORGIA = "+14045550101"
+HARBOR = "+16065550104"
+CALLER = "+14045550123"
+OTHER_CALLER = "+14045550124"
+QUEUE = "QU" + "0" * 32
+
+FIELD_KEY = Fernet.generate_key().decode()
+
+
+@dataclass
+class RecordingCompany:
+    """A phone company that notes what it is asked and fails on demand."""
+
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    failures: list[Exception | None] = field(default_factory=list)
+    whereabouts: dict[str, Membership] = field(default_factory=dict)
+    before: Callable[[], None] | None = None
+
+    def _note(self, *what: Any) -> None:
+        self.asked.append(what)
+        if self.before is not None:
+            self.before()
+        if self.failures and (failure := self.failures.pop(0)):
+            raise failure
+
+    def move_caller(self, queue_sid: str, call_sid: str, path: str) -> None:
+        self._note("move", call_sid, queue_sid, path)
+
+    def redirect(self, call_sid: str, path: str) -> None:
+        self._note("redirect", call_sid, path)
+
+    def hang_up(self, call_sid: str) -> None:
+        self._note("hang up", call_sid)
+
+    def end_conference(self, conference_sid: str) -> None:
+        self._note("end conference", conference_sid)
+
+    def send_text(self, sender: str, recipient: str, body: str, message_id: str) -> str:
+        self._note("text", recipient, body)
+        return f"SM{len(self.asked):032d}"
+
+    def locate(self, call_sid: str, queue_sid: str | None, conference: str | None) -> Membership:
+        return self.whereabouts.get(call_sid, Membership(finished=False, in_queue=queue_sid is not None))
+
+
+class World:
+    """Lantern with peer1 (English) and peer2 (English, Spanish), Harbor with the outsider; all on shift, none present."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.now = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
+        self.company = RecordingCompany()
+        self.pushed: list[tuple[str, str, str]] = []
+        self._sids = count(1)
+        Keys.use([FIELD_KEY], "an index key of the tests, and only theirs")
+        db.bind(engine)
+        gateway.use(self.company)
+        twiml.use(prompts.load(), "https://warmline.example.org")
+        outbox.use(lambda: self.now)
+        push.use(lambda room, what, id: self.pushed.append((room, what, id)))
+        lantern = self._organization("Lantern Peer Network", "Georgia", GEORGIA)
+        harbor = self._organization("Harbor Voices", "Harbor", HARBOR)
+        self.lantern = lantern
+        self.peer1 = self._peer(lantern, "peer1", ["en"])
+        self.peer2 = self._peer(lantern, "peer2", ["en", "es"])
+        self.outsider = self._peer(harbor, "outsider", ["en"])
+
+    def _organization(self, name: str, line: str, number: str) -> str:
+        with db.transaction() as session:
+            organization = Organization(id=new_id(), name=name)
+            session.add(organization)
+            session.flush()
+            row = Line(
+                id=new_id(), organization_id=organization.id, name=line, time_zone="America/New_York",
+                languages=["en", "es"], hours={},
+            )  # fmt: skip
+            session.add(row)
+            session.flush()
+            session.add(LineNumber(number=number, line_id=row.id))
+            return organization.id
+
+    def _peer(self, organization_id: str, name: str, languages: list[str]) -> Peer:
+        with db.transaction() as session:
+            account = Account(
+                id=new_id(), organization_id=organization_id, role=Role.PEER, name=name,
+                email=f"{name}@example.org", email_hash=keyed_hash(name), password_hash="-",
+            )  # fmt: skip
+            session.add(account)
+            session.flush()
+            peer = Peer(
+                id=new_id(), organization_id=organization_id, account_id=account.id, name=name, languages=languages,
+                status=PeerStatus.OFF, status_at=self.now, idle_since=self.now,
+            )  # fmt: skip
+            session.add(peer)
+            session.flush()
+            for line_id in session.scalars(select(Line.id).where(Line.organization_id == organization_id)):
+                session.add(
+                    Shift(id=new_id(), peer_id=peer.id, line_id=line_id, starts_at=self.now - timedelta(hours=1))
+                )
+            return peer
+
+    # What people do
+
+    def pass_time(self, seconds: float) -> None:
+        """Time passes, while every available peer's console stays open; then the clock ticks."""
+        end = self.now + timedelta(seconds=seconds)
+        present = [peer for peer in (self.peer1, self.peer2, self.outsider) if self.is_present(peer)]
+        while self.now < end:
+            self.now = min(end, self.now + timedelta(seconds=5))
+            for peer in present:
+                availability.seen(peer, self.now)
+            clock.tick(self.now)
+
+    def is_present(self, peer: Peer) -> bool:
+        return peer.id in getattr(self, "_present", set())
+
+    def available(self, *peers: Peer) -> None:
+        """These peers open their console and choose Available, a second apart."""
+        for peer in peers:
+            self._present = {*getattr(self, "_present", set()), peer.id}
+            availability.seen(peer, self.now)
+            availability.choose(peer, "available", self.now)
+            self.now += timedelta(seconds=1)
+
+    def closes_console(self, peer: Peer) -> None:
+        self._present.discard(peer.id)
+
+    def sid(self, prefix: str = "CA") -> str:
+        return f"{prefix}{next(self._sids):032d}"
+
+    def arrives(self, number: str = CALLER, dialled: str = GEORGIA) -> tuple[Contact, str]:
+        """A call comes in; nobody has chosen anything yet."""
+        sid = self.sid()
+        contact = intake.receive(sid, number, dialled, self.now)
+        assert contact is not None
+        return contact, sid
+
+    def waits(self, number: str = CALLER, language: str = "en", dialled: str = GEORGIA) -> tuple[str, str]:
+        """A caller who is in the queue: the contact's id, and the call's SID."""
+        contact, sid = self.arrives(number, dialled)
+        intake.choose_language(contact.id, language, self.now)
+        intake.queued(contact.id, QUEUE, self.now)
+        return contact.id, sid
+
+    def accepts(self, peer: Peer) -> Engagement:
+        offer = self.offer_to(peer)
+        assert offer is not None, "nothing is offered to this peer"
+        return offers.accept(peer, offer.id, self.now)
+
+    def comes_up(self, engagement: Engagement) -> str:
+        """The peer's browser calls in and is in the conference."""
+        with db.reading() as session:
+            peer = session.get_one(Peer, engagement.peer_id)
+        sid = self.sid()
+        connect.peer_leg(peer.identity, engagement.offer_id, sid, self.now)
+        connect.joined(engagement.id, sid, "CF" + engagement.id, self.now)
+        return sid
+
+    def caller_joins(self, engagement: Engagement, call_sid: str) -> None:
+        """The caller is moved, and arrives in the conference."""
+        connect.caller_may_join(engagement.contact_id, self.now)
+        connect.joined(engagement.id, call_sid, "CF" + engagement.id, self.now)
+
+    def talks(self, peer: Peer, number: str = CALLER) -> tuple[str, str, str, Engagement]:
+        """A conversation: contact, the caller's SID, the peer's SID, engagement."""
+        contact_id, caller_sid = self.waits(number)
+        engagement = self.accepts(peer)
+        peer_sid = self.comes_up(engagement)
+        self.caller_joins(engagement, caller_sid)
+        return contact_id, caller_sid, peer_sid, engagement
+
+    # What is so
+
+    def contact(self, contact_id: str) -> Contact:
+        return self.get(Contact, contact_id)
+
+    def get(self, kind: Any, id: str) -> Any:
+        with db.reading() as session:
+            return session.get_one(kind, id)
+
+    def all(self, kind: Any, /, **where: Any) -> list[Any]:
+        with db.reading() as session:
+            return list(session.scalars(select(kind).filter_by(**where)))
+
+    def offer_to(self, peer: Peer) -> Offer | None:
+        found = self.all(Offer, peer_id=peer.id, state="pending")
+        assert len(found) <= 1
+        return found[0] if found else None
+
+    def activity(self, peer: Peer) -> str:
+        from warmline.people import roster
+
+        with db.reading() as session:
+            return roster.activities(session, [peer.id])[peer.id]
+
+    def peer(self, peer: Peer) -> Peer:
+        return self.get(Peer, peer.id)
+
+    def events(self, subject_id: str) -> list[str]:
+        with db.reading() as session:
+            return list(session.scalars(select(Event.name).where(Event.subject_id == subject_id).order_by(Event.id)))
+
+    def requests(self, kind: str) -> list[OutsideRequest]:
+        return self.all(OutsideRequest, kind=kind)
+
+    def leg(self, call_sid: str) -> Leg:
+        return self.all(Leg, call_sid=call_sid)[0]
+
+
+def create_schema(engine: Engine) -> None:
+    Base.metadata.create_all(engine)
+
+
+__all__ = ["CALLER", "GEORGIA", "HARBOR", "OTHER_CALLER", "QUEUE", "RecordingCompany", "World", "dispatch"]

@@ -1,0 +1,101 @@
+"""The only reader of the time, and the loop that does what is due.
+
+Whatever must happen later is a row with a due time. `tick(now)` does what is overdue; it may run in any number of
+processes, and a lease lets one of them act. A timer that is late after a restart still happens, once.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import CursorResult, delete, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from warmline import db
+from warmline.contacts import asking, connect, dispatch, offers, outbox, wrapup
+from warmline.db import transaction
+from warmline.models import Callback, Lease
+from warmline.models.base import new_id
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+LEASE = timedelta(seconds=5)
+CALLBACKS_KEPT = timedelta(days=2)  # Twilio repeats a callback within minutes
+
+
+def now() -> datetime:
+    """The time, aware, in UTC. Edges call this once and pass it down."""
+    return datetime.now(UTC)
+
+
+def hold_lease(holder: str, at: datetime) -> bool:
+    """Whether this clock may act until `at` + LEASE: it holds the lease, or nobody did any more."""
+    with transaction() as session:
+        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+        session.execute(
+            dialect.insert(Lease).values(name="clock", holder=holder, until=at + LEASE).on_conflict_do_nothing()
+        )
+        result = session.execute(
+            update(Lease)
+            .where(Lease.name == "clock", (Lease.holder == holder) | (Lease.until <= at))
+            .values(holder=holder, until=at + LEASE)
+        )
+        assert isinstance(result, CursorResult)
+        return result.rowcount == 1
+
+
+def tick(at: datetime) -> None:
+    """Do everything that is due at `at`. What fails is logged and tried again at the next tick."""
+    for offer_id, reason in offers.overdue(at):
+        _attempt(offers.expire, offer_id, reason, at)
+    for engagement_id, call_sids in connect.overdue(at):
+        # Its callback may have been lost: ask before blaming the peer's phone.
+        for call_sid in call_sids:
+            _attempt(asking.ask, call_sid, at)
+        _attempt(connect.give_up, engagement_id, at)
+    for engagement_id in wrapup.overdue(at):
+        _attempt(wrapup.expire, engagement_id, at)
+    for contact_id in outbox.due(at):
+        _attempt(outbox.recover, contact_id, at)
+        db.later(outbox.deliver, contact_id)
+    for call_sid in asking.unheard(at):
+        db.later(asking.ask, call_sid, at)
+    for organization_id in dispatch.organizations_waiting():
+        _attempt(dispatch.run, organization_id, at)
+
+
+def clean(at: datetime) -> None:
+    """Forget what is of no more use."""
+    with transaction() as session:
+        session.execute(delete(Callback).where(Callback.at < at - CALLBACKS_KEPT))
+
+
+def run(stopped: threading.Event, read: Callable[[], datetime] = now) -> None:
+    """Tick once a second until `stopped`; only while holding the lease, and through every failure."""
+    holder, begun, cleaned = new_id(), False, None
+    while not stopped.is_set():
+        at = read()
+        try:
+            if hold_lease(holder, at):
+                if not begun:
+                    asking.doubt_everything()
+                    begun = True
+                tick(at)
+                if cleaned is None or at - cleaned > timedelta(hours=1):
+                    clean(at)
+                    cleaned = at
+            else:
+                begun = False
+        except Exception:
+            log.exception("a tick failed")
+        stopped.wait(TICK_SECONDS)
+
+
+def _attempt(function: Callable[..., Any], *arguments: Any) -> None:
+    try:
+        function(*arguments)
+    except Exception:
+        log.exception("overdue work failed", extra={"work": function.__name__})

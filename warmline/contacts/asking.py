@@ -1,0 +1,109 @@
+"""Asking the phone company where a call is, and settling what we believed otherwise.
+
+This finds what no callback told us: because we were down, because it was lost, or because a request of ours timed out.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select, update
+
+from routing.states import ContactState, EngagementState, LegState
+from warmline.contacts import connect, holding, legs, parting
+from warmline.db import reading, transaction
+from warmline.models import Contact, Engagement, Leg, LegKind
+from warmline.telephony import gateway
+from warmline.telephony.gateway import GatewayError
+
+ASK_AFTER = timedelta(seconds=15)  # a leg that was not heard of for so long is asked for
+LOST_AFTER = timedelta(seconds=40)  # outside queue and conference for so long: called back in
+
+
+def doubt_everything() -> None:
+    """After a start nothing is known for certain: every live leg is asked for at the next ticks."""
+    with transaction() as session:
+        session.execute(
+            update(Leg).where(Leg.state != LegState.ENDED).values(checked_at=datetime.fromtimestamp(0, UTC))
+        )
+
+
+def unheard(now: datetime, limit: int = 100) -> list[str]:
+    """CallSids of legs not heard of lately, each claimed: no other clock asks for them within ASK_AFTER."""
+    with transaction() as session:
+        legs = list(
+            session.scalars(
+                select(Leg)
+                .where(Leg.state != LegState.ENDED, Leg.checked_at <= now - ASK_AFTER)
+                .order_by(Leg.checked_at)
+                .limit(limit)
+                .with_for_update(skip_locked=True)
+            )
+        )
+        for leg in legs:
+            leg.checked_at = now
+        return [leg.call_sid for leg in legs]
+
+
+def ask(call_sid: str, now: datetime) -> None:
+    """Ask the phone company where a call is, and settle what we believed otherwise.
+
+    This finds what no callback told us: because we were down, because it was lost, or because a request of ours
+    timed out.
+    """
+    with reading() as session:
+        leg = session.scalar(select(Leg).where(Leg.call_sid == call_sid))
+        if leg is None or leg.state is LegState.ENDED:
+            return
+        contact = session.get_one(Contact, leg.contact_id)
+        engagement = holding.latest_engagement(session, contact.id)
+    room = engagement and (engagement.conference_sid or engagement.conference_name)
+    try:
+        found = gateway.current().locate(call_sid, contact.queue_sid, room)
+    except GatewayError:
+        return  # asked again at the next round
+    joins = engagement is not None and found.conference_sid is not None and leg.state is not LegState.JOINED
+    if found.finished:
+        parting.leg_ended(call_sid, now)
+    elif joins:
+        connect.joined(engagement.id, call_sid, found.conference_sid, now)
+    elif leg.kind is LegKind.CALLER:
+        _settle_caller(contact, engagement, found, now)
+    elif engagement is not None and leg.engagement_id == engagement.id and _should_be_there(engagement, found, now):
+        parting.left(engagement.id, call_sid, "not_found", now)
+
+
+def _settle_caller(believed: Contact, engagement: Engagement | None, found: gateway.Membership, now: datetime) -> None:
+    """A caller's call goes on: is it where we believe, and if not, what brings it there?"""
+    with transaction() as session:
+        contact = holding.contact(session, believed.id)
+        if (contact.state, contact.queue_sid) != (believed.state, believed.queue_sid):
+            return  # it moved while we asked: the answer may be about another moment
+        lost = contact.unqueued_at is not None and contact.unqueued_at <= now - LOST_AFTER
+        again = f"{contact.id}:{now.isoformat()}"
+        if contact.state is ContactState.CONNECTING and engagement is not None:
+            engagement = session.get_one(Engagement, engagement.id)
+            if found.in_queue:
+                legs.claim_move(session, contact, engagement, now, again=True)
+            elif lost:
+                parting.release(session, contact, engagement, "caller_not_moved", now)
+        elif contact.state is ContactState.WAITING and contact.queue_sid is None:
+            if lost or found.conference_sid is not None:
+                legs.recall(session, contact, again, now)
+        elif contact.state is ContactState.CONNECTED and engagement is not None:
+            if _should_be_there(engagement, found, now):
+                engagement = session.get_one(Engagement, engagement.id)
+                parting.lose(session, contact, engagement, "peer_lost", now)
+                legs.recall(session, contact, again, now)
+        elif contact.ended_at is not None and contact.ended_at <= now - LOST_AFTER:
+            leg = holding.caller_leg(session, contact.id)
+            if leg is not None:
+                legs.hang_up(session, contact, leg, now)
+
+
+def _should_be_there(engagement: Engagement, found: gateway.Membership, now: datetime) -> bool:
+    """A leg of an active engagement is missing from its conference, and not only because it has just come."""
+    return (
+        engagement.state is EngagementState.ACTIVE
+        and found.conference_sid is None
+        and engagement.active_at is not None
+        and engagement.active_at <= now - ASK_AFTER
+    )

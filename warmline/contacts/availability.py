@@ -1,0 +1,56 @@
+"""A peer's chosen status and their console's heartbeat: both decide who may be offered what."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.dialects import postgresql, sqlite
+
+from routing.eligibility import is_present
+from routing.facts import POLICY
+from routing.states import PeerStatus
+from warmline.contacts import dispatch, holding, news, offers
+from warmline.db import transaction
+from warmline.errors import Invalid
+from warmline.models import Peer, Presence
+from warmline.models.history import record
+
+OFTEN_ENOUGH = timedelta(seconds=5)  # a heartbeat sooner than this after the latest writes nothing
+
+
+def choose(peer: Peer, status: str, now: datetime) -> None:
+    """The peer chooses a status. Whoever is not available loses a live offer; it goes to somebody else.
+
+    Raises Invalid for an unknown status.
+    """
+    try:
+        chosen = PeerStatus(status)
+    except ValueError:
+        raise Invalid("That is not a status.", code="status_unknown") from None
+    with transaction() as session:
+        held = holding.peer(session, peer.id)
+        if held.status is not chosen or held.status_reason is not None:
+            record(session, held, "status", now, old=held.status, new=chosen)
+            if chosen is PeerStatus.AVAILABLE and held.status is not chosen:
+                held.idle_since = now
+            held.status, held.status_at, held.status_reason = chosen, now, None
+            news.for_peer(session, held.id)
+            news.for_organization(session, held.organization_id)
+            dispatch.after(session, held.organization_id, now)
+    if chosen is not PeerStatus.AVAILABLE:
+        offers.withdraw_from(peer.id, "status", now)
+
+
+def seen(peer: Peer, now: datetime) -> None:
+    """A heartbeat of the peer's console: present for POLICY.presence from now."""
+    with transaction() as session:
+        before = session.get(Presence, peer.id)
+        if before is not None and now - before.seen_at < OFTEN_ENOUGH:
+            return
+        dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+        session.execute(
+            dialect.insert(Presence)
+            .values(peer_id=peer.id, seen_at=now)
+            .on_conflict_do_update(index_elements=[Presence.peer_id], set_={"seen_at": now})
+        )
+        if before is None or not is_present(before.seen_at, POLICY, now):
+            news.for_organization(session, peer.organization_id)
+            dispatch.after(session, peer.organization_id, now)

@@ -1,0 +1,132 @@
+"""Who is asked next: read what the decision may know, decide, make the offers."""
+
+from collections import defaultdict
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from routing.engine import decide
+from routing.facts import POLICY, MakeOffer, Snapshot, Waiting
+from routing.states import Activity, ContactState, OfferState, PeerStatus
+from warmline.contacts import holding, news
+from warmline.db import after_commit, reading, transaction
+from warmline.models import Channel, Contact, Offer
+from warmline.models.base import new_id
+from warmline.models.history import advance, begin
+from warmline.people import roster
+
+AT_A_TIME = 200  # contacts looked at in one run; the clock runs again within a second
+
+
+def run(organization_id: str, now: datetime) -> int:
+    """Offer waiting contacts of an organization to its free peers; returns how many offers were made.
+
+    Any number of these may run at once: each offer is its own transaction, and an offer that somebody else's run
+    made impossible is simply not made.
+    """
+    with reading() as session:
+        snapshot = look(session, organization_id, now)
+    return sum(make(decision, now) for decision in decide(snapshot, now))
+
+
+def after(session: Session, organization_id: str, now: datetime) -> None:
+    """Run once this transaction is committed: it changed who waits or who is free."""
+    after_commit(session, run, organization_id, now)
+
+
+def organizations_waiting() -> list[str]:
+    """Organizations in which somebody waits for an offer."""
+    with reading() as session:
+        return list(session.scalars(select(Contact.organization_id).where(_offerable()).distinct()))
+
+
+def look(session: Session, organization_id: str, now: datetime) -> Snapshot:
+    """What a decision may know: the peers who could take an offer, and, if there are any, who waits for one."""
+    peers = [peer for peer in roster.ready(session, organization_id, now) if peer.activity is Activity.IDLE]
+    if not peers:
+        return Snapshot((), ())
+    rows = session.execute(
+        select(
+            Contact.id,
+            Contact.line_id,
+            Contact.channel,
+            Contact.language,
+            Contact.priority,
+            Contact.queued_at,
+        )
+        .where(Contact.organization_id == organization_id, _offerable())
+        .order_by(Contact.priority.desc(), Contact.queued_at, Contact.id)
+        .limit(AT_A_TIME)
+    ).all()
+    asked = defaultdict(list)
+    asked_until: dict[str, datetime | None] = {}
+    for contact_id, peer_id, decided_at in session.execute(
+        select(Offer.contact_id, Offer.peer_id, Offer.decided_at)
+        .where(Offer.contact_id.in_([row.id for row in rows]))
+        .order_by(Offer.made_at, Offer.id)
+    ):
+        asked[contact_id].append(peer_id)
+        asked_until[contact_id] = decided_at
+    waiting = (
+        Waiting(
+            id=row.id,
+            line=row.line_id,
+            channel=row.channel,
+            language=row.language,
+            priority=row.priority,
+            queued_at=row.queued_at,
+            asked=tuple(asked[row.id]),
+            last_asked_until=asked_until.get(row.id),
+        )
+        for row in rows
+    )
+    return Snapshot(tuple(waiting), tuple(peers), POLICY)
+
+
+def make(decision: MakeOffer, now: datetime) -> bool:
+    """Offer a contact to a peer, as decided from a snapshot that may be old by now.
+
+    1. Hold contact and peer, and look again at what may have changed meanwhile.
+    2. contact waiting → offered, by conditional UPDATE.
+    3. Insert the offer: the unique indexes allow one live offer a peer and one a contact.
+
+    Returns whether the offer was made.
+    """
+    try:
+        with transaction() as session:
+            contact = holding.contact(session, decision.contact)
+            peer = holding.peer(session, decision.peer)
+            if peer.status is not PeerStatus.AVAILABLE:
+                return False
+            if roster.activities(session, [peer.id])[peer.id] is not Activity.IDLE:
+                return False
+            if contact.channel is Channel.VOICE and contact.queue_sid is None:
+                return False
+            if not advance(session, contact, "offered", now, why={"peer": peer.id}):
+                return False
+            offer = Offer(
+                id=new_id(),
+                organization_id=contact.organization_id,
+                contact_id=contact.id,
+                peer_id=peer.id,
+                state=OfferState.PENDING,
+                made_at=now,
+                deadline=now + POLICY.ring,
+                refusals=[list(refusal) for refusal in decision.refusals],
+            )
+            begin(session, offer, now)
+            news.for_peer(session, peer.id)
+            news.for_line(session, contact.line_id)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _offerable() -> ColumnElement[bool]:
+    # A caller on the phone can be moved only while the phone company holds them in its queue.
+    return and_(
+        Contact.state == ContactState.WAITING,
+        or_(Contact.channel == Channel.TEXT, Contact.queue_sid.is_not(None)),
+    )

@@ -1,0 +1,106 @@
+"""Rows that a verb holds until its commit, always in the order contact, peer: so no two verbs wait for each other."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from routing.states import LIVE_ENGAGEMENT, EngagementState, LegState
+from warmline.errors import NotFound
+from warmline.models import Callback, Contact, Engagement, Leg, LegKind, Offer, Peer
+
+
+def contact(session: Session, contact_id: str) -> Contact:
+    """The contact, held; NotFound for an unknown id."""
+    found = session.scalar(
+        select(Contact)
+        .where(Contact.id == contact_id)
+        .with_for_update(of=Contact)
+        .execution_options(populate_existing=True)
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def peer(session: Session, peer_id: str) -> Peer:
+    """The peer, held; NotFound for an unknown id."""
+    found = session.scalar(
+        select(Peer).where(Peer.id == peer_id).with_for_update(of=Peer).execution_options(populate_existing=True)
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def offer_of(session: Session, peer: Peer, offer_id: str) -> tuple[Contact, Offer]:
+    """A peer's own offer with its contact, held; NotFound for anybody else's."""
+    offer = session.get(Offer, offer_id)
+    if offer is None or offer.peer_id != peer.id:
+        raise NotFound
+    held = contact(session, offer.contact_id)
+    session.refresh(offer)
+    return held, offer
+
+
+def latest_engagement(session: Session, contact_id: str, peer_id: str | None = None) -> Engagement | None:
+    """The newest engagement of a contact, or of one peer in it."""
+    query = select(Engagement).where(Engagement.contact_id == contact_id)
+    if peer_id is not None:
+        query = query.where(Engagement.peer_id == peer_id)
+    return session.scalars(query.order_by(Engagement.began_at.desc(), Engagement.id).limit(1)).first()
+
+
+def live_engagement(session: Session, contact_id: str) -> Engagement | None:
+    """The engagement that is connecting or active; the unique index allows one."""
+    return session.scalar(
+        select(Engagement).where(Engagement.contact_id == contact_id, Engagement.state.in_(LIVE_ENGAGEMENT))
+    )
+
+
+def engagement(
+    session: Session, engagement_id: str, key: str | None, now: datetime
+) -> tuple[Contact, Engagement] | None:
+    """An engagement with its contact, held; None if it is unknown, or if the callback `key` was applied before."""
+    found = session.get(Engagement, engagement_id)
+    if found is None:
+        return None
+    held = contact(session, found.contact_id)
+    session.refresh(found)
+    if key is not None and not is_first(session, key, now):
+        return None
+    return held, found
+
+
+def own_contact(session: Session, peer: Peer, contact_id: str) -> Contact:
+    """A contact in which this peer has a part, held; NotFound for any other."""
+    mine = session.scalar(
+        select(Engagement.id)
+        .where(
+            Engagement.contact_id == contact_id,
+            Engagement.peer_id == peer.id,
+            Engagement.state != EngagementState.FAILED,
+        )
+        .limit(1)
+    )
+    if mine is None:
+        raise NotFound
+    return contact(session, contact_id)
+
+
+def caller_leg(session: Session, contact_id: str) -> Leg | None:
+    """The caller's leg, ended or not."""
+    return session.scalar(select(Leg).where(Leg.contact_id == contact_id, Leg.kind == LegKind.CALLER))
+
+
+def live_legs(session: Session, engagement_id: str) -> list[Leg]:
+    """The peer's legs of an engagement that are not known to have ended."""
+    return list(session.scalars(select(Leg).where(Leg.engagement_id == engagement_id, Leg.state != LegState.ENDED)))
+
+
+def is_first(session: Session, key: str, now: datetime) -> bool:
+    """Whether a callback with this key is applied for the first time; the row is committed with what it causes."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    result = session.execute(dialect.insert(Callback).values(key=key[:120], at=now).on_conflict_do_nothing())
+    return bool(result.rowcount)  # type: ignore[attr-defined]  # an INSERT's result is a CursorResult

@@ -1,0 +1,195 @@
+"""A contact begins: a call arrives, a language is chosen, the caller is in the queue; or there is nobody to wait for."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import func, or_, select, tuple_
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from routing.hours import is_open
+from routing.states import ContactState, LegState
+from warmline.contacts import dispatch, holding, news
+from warmline.db import reading, transaction
+from warmline.models import Channel, Contact, Leg, LegKind, Line, LineNumber
+from warmline.models.base import new_id
+from warmline.models.history import advance, begin
+from warmline.people import callers, roster
+
+LANGUAGE_KEYS = {"1": "en", "2": "es"}
+
+
+class Admission(StrEnum):
+    """What becomes of a caller who has just arrived or chosen."""
+
+    MENU = "menu"
+    QUEUE = "queue"
+    NOBODY_ON_SHIFT = "nobody_on_shift"
+    NOBODY_SPEAKS = "nobody_speaks"
+    OUTSIDE_HOURS = "outside_hours"
+
+
+def line_of(session: Session, number: str) -> Line | None:
+    """The line that has this public number."""
+    return session.scalar(
+        select(Line).join(LineNumber, LineNumber.line_id == Line.id).where(LineNumber.number == number[:20])
+    )
+
+
+def receive(call_sid: str, caller_number: str, dialled: str, now: datetime) -> Contact | None:
+    """A call has come in: its contact, made now or, for a CallSid that we know, found. None: nobody's number.
+
+    A retry, even one that meets the first try half way, finds the same row: the CallSid is unique.
+    """
+    for _ in range(2):
+        with reading() as session:
+            known = contact_of_call(session, call_sid)
+        if known is not None:
+            return known
+        try:
+            return _open(call_sid, caller_number, dialled, now)
+        except IntegrityError:
+            continue  # somebody else inserted the same call, or the same caller, meanwhile: look again
+    with reading() as session:
+        return contact_of_call(session, call_sid)
+
+
+def contact_of_call(session: Session, call_sid: str) -> Contact | None:
+    """The contact whose caller's leg has this CallSid."""
+    return session.scalar(
+        select(Contact)
+        .join(Leg, Leg.contact_id == Contact.id)
+        .where(Leg.call_sid == call_sid, Leg.kind == LegKind.CALLER)
+    )
+
+
+def greet(contact_id: str, now: datetime) -> tuple[Contact, Admission]:
+    """What an arriving caller hears first: the menu, or why nobody can answer."""
+    with transaction() as session:
+        contact = holding.contact(session, contact_id)
+        if contact.state is ContactState.ARRIVING:
+            if not is_open(contact.line.hours, contact.line.time_zone, now):
+                _turn_away(session, contact, "closed_hours", Admission.OUTSIDE_HOURS, now)
+                return contact, Admission.OUTSIDE_HOURS
+            if not roster.spoken_on_shift(session, contact.line_id, now):
+                _turn_away(session, contact, "nobody", Admission.NOBODY_ON_SHIFT, now)
+                return contact, Admission.NOBODY_ON_SHIFT
+        return contact, Admission.MENU
+
+
+def choose_language(contact_id: str, language: str, now: datetime) -> tuple[Contact, Admission, frozenset[str]]:
+    """The caller wants to speak `language`: into the queue, unless nobody on shift speaks it.
+
+    Returns the contact, what becomes of the caller, and the line's languages that somebody on shift does speak.
+    """
+    with transaction() as session:
+        contact = holding.contact(session, contact_id)
+        if contact.state is not ContactState.ARRIVING:
+            return contact, Admission.QUEUE, frozenset()
+        spoken = roster.spoken_on_shift(session, contact.line_id, now) & set(contact.line.languages)
+        if not spoken:
+            _turn_away(session, contact, "nobody", Admission.NOBODY_ON_SHIFT, now)
+            return contact, Admission.NOBODY_ON_SHIFT, spoken
+        if language not in spoken:
+            return contact, Admission.NOBODY_SPEAKS, spoken
+        contact.language = language
+        return contact, Admission.QUEUE, spoken
+
+
+def queued(contact_id: str, queue_sid: str, now: datetime) -> Contact:
+    """The first request for wait audio: only now does the phone company hold the caller, so only now may they be offered.
+
+    Also a caller who comes back to the queue after a drop or a failed connection: the place is the old one.
+    """
+    with transaction() as session:
+        contact = holding.contact(session, contact_id)
+        if contact.state is ContactState.ARRIVING:
+            advance(session, contact, "queued", now, queued_at=now, queue_sid=queue_sid, unqueued_at=None)
+        elif contact.state is ContactState.WAITING and contact.queue_sid != queue_sid:
+            contact.queue_sid, contact.unqueued_at = queue_sid, None
+        else:
+            return contact
+        news.for_line(session, contact.line_id)
+        dispatch.after(session, contact.organization_id, now)
+        return contact
+
+
+def nobody_left(contact_id: str, now: datetime) -> bool:
+    """The last peer who could have answered went off shift: a waiting caller is told so. False if it is not so."""
+    with transaction() as session:
+        contact = holding.contact(session, contact_id)
+        if contact.state is not ContactState.WAITING:
+            return contact.state is ContactState.MISSED
+        if can_be_answered(session, contact, now):
+            return False
+        return _turn_away(session, contact, "nobody", Admission.NOBODY_SPEAKS, now)
+
+
+def can_be_answered(session: Session, contact: Contact, now: datetime) -> bool:
+    """Whether somebody on shift speaks the contact's language."""
+    return contact.language in roster.spoken_on_shift(session, contact.line_id, now)
+
+
+def give_up_menu(contact_id: str, now: datetime) -> Contact:
+    """Nobody speaks the caller's language and the caller wants no other: the contact is over, kindly."""
+    with transaction() as session:
+        contact = holding.contact(session, contact_id)
+        if contact.state is ContactState.ARRIVING:
+            _turn_away(session, contact, "nobody", Admission.NOBODY_SPEAKS, now)
+        return contact
+
+
+def place(session: Session, contact: Contact) -> int:
+    """The contact's place in its line, from 1: higher priority first, then the longest wait."""
+    ahead = or_(
+        Contact.priority > contact.priority,
+        (Contact.priority == contact.priority)
+        & (tuple_(Contact.queued_at, Contact.id) < tuple_(contact.queued_at, contact.id)),
+    )
+    count = session.scalar(
+        select(func.count())
+        .select_from(Contact)
+        .where(
+            Contact.organization_id == contact.organization_id,
+            Contact.line_id == contact.line_id,
+            Contact.state.in_((ContactState.WAITING, ContactState.OFFERED)),
+            ahead,
+        )
+    )
+    return (count or 0) + 1
+
+
+def _open(call_sid: str, caller_number: str, dialled: str, now: datetime) -> Contact | None:
+    with transaction() as session:
+        line = line_of(session, dialled)
+        if line is None:
+            return None
+        caller = callers.find_or_add(session, line.organization_id, caller_number, now)
+        contact = Contact(
+            id=new_id(),
+            organization_id=line.organization_id,
+            line=line,
+            caller=caller,
+            channel=Channel.VOICE,
+            state=ContactState.ARRIVING,
+            language=line.languages[0],
+            arrived_at=now,
+        )
+        begin(session, contact, now)
+        leg = Leg(
+            id=new_id(),
+            organization_id=line.organization_id,
+            contact_id=contact.id,
+            kind=LegKind.CALLER,
+            call_sid=call_sid,
+            state=LegState.STARTED,
+            began_at=now,
+            checked_at=now,
+        )
+        begin(session, leg, now)
+        return contact
+
+
+def _turn_away(session: Session, contact: Contact, event: str, why: Admission, now: datetime) -> bool:
+    news.for_line(session, contact.line_id)
+    return advance(session, contact, event, now, why={"reason": why}, ended_at=now, queue_sid=None)

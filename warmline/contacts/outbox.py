@@ -1,0 +1,239 @@
+"""What we ask of the phone company: a row committed with its cause, sent once, in order per contact.
+
+A request is claimed in the database before it is sent and settled afterwards. If this process dies in between, the
+claim grows stale and the clock treats the request like one that timed out: harmless kinds are asked again, the
+others ask the phone company where things stand.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from routing.states import MessageState, RequestState
+from warmline.contacts import holding, news
+from warmline.db import after_commit, reading, transaction
+from warmline.models import Contact, Engagement, Leg, LegKind, Message, OutsideRequest, RequestKind
+from warmline.models.base import new_id
+from warmline.models.history import advance, begin
+from warmline.telephony import gateway
+from warmline.telephony.gateway import NotTaken, Refused, Uncertain
+
+log = logging.getLogger(__name__)
+
+STALE = timedelta(seconds=10)  # longer than the gateway's timeout: the claimant is dead
+FIRST_RETRY = timedelta(seconds=1)
+LAST_ATTEMPT = 8
+OPEN = (RequestState.PENDING, RequestState.SENDING)
+# Asking twice ends the same call or conference: the second time is refused, and nothing is lost.
+HARMLESS = (RequestKind.HANG_UP, RequestKind.END_CONFERENCE)
+OPTED_OUT = 21610  # https://www.twilio.com/docs/api/errors/21610
+
+_clock: Callable[[], datetime] | None = None
+
+
+def use(clock: Callable[[], datetime]) -> None:
+    """Hand in the time: an answer comes seconds after the verb that asked, so that verb's `now` is too old."""
+    global _clock
+    _clock = clock
+
+
+def add(session: Session, contact: Contact, kind: RequestKind, key: str, now: datetime, **arguments: str) -> bool:
+    """Commit a request together with its cause; False if this very act was claimed before (same `key`).
+
+    The contact must be held: that keeps `sequence` in order.
+    """
+    if session.scalar(select(OutsideRequest.id).where(OutsideRequest.key == f"{kind}:{key}")):
+        return False
+    latest = session.scalar(select(func.max(OutsideRequest.sequence)).where(OutsideRequest.contact_id == contact.id))
+    request = OutsideRequest(
+        id=new_id(),
+        organization_id=contact.organization_id,
+        contact_id=contact.id,
+        sequence=(latest or 0) + 1,
+        key=f"{kind}:{key}",
+        kind=kind,
+        arguments=arguments,
+        state=RequestState.PENDING,
+        due_at=now,
+    )
+    begin(session, request, now)
+    after_commit(session, deliver, contact.id)
+    return True
+
+
+def withdraw(session: Session, contact: Contact, kind: RequestKind, now: datetime) -> bool:
+    """Take back requests of `kind` that nobody has sent yet; True if none was, or may have been, sent."""
+    unsent = True
+    for request in session.scalars(
+        select(OutsideRequest).where(
+            OutsideRequest.contact_id == contact.id,
+            OutsideRequest.kind == kind,
+            OutsideRequest.state.in_(OPEN),
+        )
+    ):
+        unsent = advance(session, request, "withdrawn", now) and unsent
+    return unsent
+
+
+def deliver(contact_id: str) -> None:
+    """Send this contact's due requests one after the other until none is left or one must wait."""
+    while (request := _claim(contact_id)) is not None:
+        _send(request)
+
+
+def due(now: datetime, limit: int = 100) -> list[str]:
+    """Contacts with a request to send, or with a claim whose process died."""
+    with reading() as session:
+        return list(
+            session.scalars(
+                select(OutsideRequest.contact_id)
+                .where(
+                    or_(
+                        (OutsideRequest.state == RequestState.PENDING) & (OutsideRequest.due_at <= now),
+                        (OutsideRequest.state == RequestState.SENDING) & (OutsideRequest.claimed_at <= now - STALE),
+                    )
+                )
+                .distinct()
+                .limit(limit)
+            )
+        )
+
+
+def recover(contact_id: str, now: datetime) -> None:
+    """Settle claims whose process died, as if their answer had been lost."""
+    with reading() as session:
+        stale = list(
+            session.scalars(
+                select(OutsideRequest).where(
+                    OutsideRequest.contact_id == contact_id,
+                    OutsideRequest.state == RequestState.SENDING,
+                    OutsideRequest.claimed_at <= now - STALE,
+                )
+            )
+        )
+    for request in stale:
+        _settle_request(request, "lost", Uncertain("claim went stale"))
+
+
+def _claim(contact_id: str) -> OutsideRequest | None:
+    """The contact's next request, claimed; None if there is none, it is not due, or an earlier one is under way."""
+    now = _now()
+    earlier = aliased(OutsideRequest)
+    with transaction() as session:
+        request = session.scalar(
+            select(OutsideRequest)
+            .where(
+                OutsideRequest.contact_id == contact_id,
+                OutsideRequest.state == RequestState.PENDING,
+                OutsideRequest.due_at <= now,
+                ~select(earlier.id)
+                .where(
+                    earlier.contact_id == contact_id,
+                    earlier.sequence < OutsideRequest.sequence,
+                    earlier.state.in_(OPEN),
+                )
+                .exists(),
+            )
+            .order_by(OutsideRequest.sequence)
+            .limit(1)
+        )
+        if request is None:
+            return None
+        if not advance(session, request, "claimed", now, claimed_at=now, attempts=request.attempts + 1):
+            return None
+    return request
+
+
+def _send(request: OutsideRequest) -> None:
+    """Ask, with no transaction open; then settle the row."""
+    try:
+        sid = _perform(request)
+    except (NotTaken, Refused, Uncertain) as error:
+        _settle_request(request, "", error)
+    else:
+        _settle_request(request, sid, None)
+
+
+def _perform(request: OutsideRequest) -> str:
+    company, arguments = gateway.current(), request.arguments
+    match request.kind:
+        case RequestKind.MOVE_CALLER:
+            company.move_caller(arguments["queue_sid"], arguments["call_sid"], arguments["path"])
+        case RequestKind.RECALL_CALLER:
+            company.redirect(arguments["call_sid"], arguments["path"])
+        case RequestKind.END_CONFERENCE:
+            company.end_conference(arguments["conference_sid"])
+        case RequestKind.HANG_UP:
+            company.hang_up(arguments["call_sid"])
+        case RequestKind.SEND_TEXT:
+            with reading() as session:
+                message = session.get_one(Message, arguments["message_id"])
+                contact = session.get_one(Contact, message.contact_id)
+                number = contact.caller.number if contact.caller else None
+                stopped = contact.caller is not None and contact.caller.texts_stopped_at is not None
+            if number is None or (stopped and "farewell" not in arguments):
+                raise Refused("not sent: the caller asked for no texts", 0, OPTED_OUT)
+            return company.send_text(message.line_number, number, message.body, message.id)
+    return ""
+
+
+def _settle_request(request: OutsideRequest, sid: str, error: gateway.GatewayError | None) -> None:
+    """Write down how a request ended, and what follows from it."""
+    now = _now()
+    with transaction() as session:
+        contact = holding.contact(session, request.contact_id)
+        request = session.get_one(OutsideRequest, request.id)
+        harmless = request.kind in HARMLESS
+        again = isinstance(error, NotTaken) or (isinstance(error, Uncertain) and harmless)
+        if again and request.attempts < LAST_ATTEMPT:
+            pause = FIRST_RETRY * 2 ** (request.attempts - 1)
+            advance(session, request, "retry", now, due_at=now + pause, answer=error.answer if error else None)
+            return
+        event = "done" if error is None else "unknown" if isinstance(error, Uncertain) else "refused"
+        if not advance(session, request, event, now, answered_at=now, answer=error.answer if error else None):
+            return
+        if request.kind == RequestKind.SEND_TEXT:
+            _settle_text(session, contact, request, sid, error, now)
+        after_commit(session, deliver, contact.id)
+        if error is not None and request.kind in (RequestKind.MOVE_CALLER, RequestKind.RECALL_CALLER):
+            # A refusal means "ask", never "gone": the clock asks at its next tick where the caller is.
+            session.execute(
+                update(Leg)
+                .where(Leg.contact_id == contact.id, Leg.kind == LegKind.CALLER)
+                .values(checked_at=now - timedelta(days=1))
+            )
+
+
+def _settle_text(
+    session: Session,
+    contact: Contact,
+    request: OutsideRequest,
+    sid: str,
+    error: gateway.GatewayError | None,
+    now: datetime,
+) -> None:
+    message = session.get_one(Message, request.arguments["message_id"])
+    if error is None:
+        if message.message_sid is None:
+            message.message_sid = sid
+        if message.state in (MessageState.PENDING, MessageState.UNCONFIRMED):
+            advance(session, message, "sent", now)
+    elif isinstance(error, Uncertain):
+        advance(session, message, "unconfirmed", now)
+    else:
+        code = error.code if isinstance(error, Refused) else 0
+        advance(session, message, "failed", now, error_code=str(code or ""))
+        if code == OPTED_OUT and contact.caller is not None and contact.caller.texts_stopped_at is None:
+            contact.caller.texts_stopped_at = now
+    engagement: Engagement | None = holding.live_engagement(session, contact.id)
+    if engagement is not None:
+        news.for_peer(session, engagement.peer_id)
+
+
+def _now() -> datetime:
+    if _clock is None:
+        raise RuntimeError("no clock: call outbox.use() first")
+    return _clock()

@@ -1,0 +1,157 @@
+"""How a connection ends: by the console's End, by a leg that is gone, by a caller who left, or before it was made."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from routing.states import ContactState, EngagementState, OfferState
+from warmline.contacts import dispatch, holding, legs, news, outbox, wrapup
+from warmline.db import reading, transaction
+from warmline.errors import NotFound
+from warmline.models import Channel, Contact, Engagement, Leg, LegKind, Offer, Peer, RequestKind
+from warmline.models.history import advance
+
+FRONT = 10  # priority of a caller whose peer was lost
+# Reasons of a participant-leave that are not the leaving of that participant: the conference itself ended.
+# https://www.twilio.com/docs/voice/api/conference-resource#conference-events
+CONFERENCE_ENDED = {"conference_ended_via_api", "moderator_ended_conference"}
+
+
+def end(peer: Peer, contact_id: str, now: datetime) -> None:
+    """The console's End. Of a conversation it is the end; of a connection still being made, the contact is offered on.
+
+    Ending again does nothing. Raises NotFound for a contact that is not this peer's.
+    """
+    with transaction() as session:
+        contact = holding.own_contact(session, peer, contact_id)
+        engagement = holding.latest_engagement(session, contact.id, peer.id)
+        if engagement is None:
+            raise NotFound
+        if engagement.state is EngagementState.CONNECTING:
+            release(session, contact, engagement, "peer_released", now)
+        elif engagement.state is EngagementState.ACTIVE and advance(session, contact, "ended", now, ended_at=now):
+            wrapup.begin(session, engagement, "peer_ended", now)
+            if engagement.conference_sid is not None:
+                outbox.add(
+                    session,
+                    contact,
+                    RequestKind.END_CONFERENCE,
+                    engagement.id,
+                    now,
+                    conference_sid=engagement.conference_sid,
+                )
+            news.for_line(session, contact.line_id)
+
+
+def left(engagement_id: str, call_sid: str, reason: str, now: datetime, key: str | None = None) -> None:
+    """A leg is out of the conference. The caller's own leaving is settled by what their call does next."""
+    with transaction() as session:
+        held = holding.engagement(session, engagement_id, key, now)
+        if held is None:
+            return
+        contact, engagement = held
+        leg = session.scalar(select(Leg).where(Leg.call_sid == call_sid, Leg.contact_id == contact.id))
+        if leg is None:
+            return
+        advance(session, leg, "left", now, why={"reason": reason[:40]})
+        if leg.engagement_id == engagement.id and reason not in CONFERENCE_ENDED:
+            peer_lost(session, contact, engagement, now)
+
+
+def leg_ended(call_sid: str, now: datetime) -> None:
+    """A call is over, whoever says so: a status callback, the action of a Dial or Enqueue, or the company when asked."""
+    with reading() as session:
+        leg = session.scalar(select(Leg).where(Leg.call_sid == call_sid))
+    if leg is None:
+        return
+    with transaction() as session:
+        contact = holding.contact(session, leg.contact_id)
+        leg = session.get_one(Leg, leg.id)
+        advance(session, leg, "ended", now, ended_at=now)
+        if leg.kind is LegKind.CALLER:
+            caller_left(session, contact, now)
+        elif leg.engagement_id is not None:
+            peer_lost(session, contact, session.get_one(Engagement, leg.engagement_id), now)
+
+
+def caller_back(contact_id: str, now: datetime) -> Contact:
+    """The caller's call asks what to do next, so it is in no conference: whoever was talking has lost the other.
+
+    A recall that is still to be sent has become needless.
+    """
+    with transaction() as session:
+        contact = holding.contact(session, contact_id)
+        engagement = holding.live_engagement(session, contact.id)
+        if contact.state is ContactState.CONNECTED and engagement is not None:
+            lose(session, contact, engagement, "peer_lost", now)
+        outbox.withdraw(session, contact, RequestKind.RECALL_CALLER, now)
+        if contact.state is ContactState.WAITING:
+            legs.out_of_queue(contact, now)
+        return contact
+
+
+def out_of_queue(contact_id: str, now: datetime) -> Contact:
+    """The queue did not keep the caller (full, or in trouble): no offer until it does."""
+    with transaction() as session:
+        contact = holding.contact(session, contact_id)
+        legs.out_of_queue(contact, now)
+        return contact
+
+
+def release(session: Session, contact: Contact, engagement: Engagement, reason: str, now: datetime) -> None:
+    """A connection that is not made: the contact, held by the caller of this, waits on in its place."""
+    if not advance(session, engagement, "failed", now, why={"reason": reason}, done_at=now, reason=reason):
+        return
+    advance(session, contact, "connect_failed", now, why={"engagement": engagement.id, "reason": reason})
+    for leg in holding.live_legs(session, engagement.id):
+        legs.hang_up(session, contact, leg, now)
+    if not outbox.withdraw(session, contact, RequestKind.MOVE_CALLER, now) or legs.was_moved(session, engagement):
+        # The caller is on the way into a conference without a peer, or there already.
+        legs.out_of_queue(contact, now)
+        legs.recall_from(session, contact, engagement, now)
+    legs.free(session, engagement.peer_id, now)
+    news.for_peer(session, engagement.peer_id)
+    news.for_line(session, contact.line_id)
+    dispatch.after(session, contact.organization_id, now)
+
+
+def peer_lost(session: Session, contact: Contact, engagement: Engagement, now: datetime) -> None:
+    """The peer's leg is gone, and not by End."""
+    if engagement.state is EngagementState.CONNECTING:
+        release(session, contact, engagement, "peer_lost", now)
+    elif engagement.state is EngagementState.ACTIVE and contact.channel is Channel.VOICE:
+        lose(session, contact, engagement, "peer_lost", now)
+        legs.recall(session, contact, engagement.id, now)
+
+
+def lose(session: Session, contact: Contact, engagement: Engagement, reason: str, now: datetime) -> None:
+    """The caller is at the front of the line again; the peer wraps up."""
+    if advance(session, contact, "peer_lost", now, why={"engagement": engagement.id}, priority=FRONT):
+        legs.out_of_queue(contact, now)
+        wrapup.begin(session, engagement, reason, now)
+        news.for_line(session, contact.line_id)
+
+
+def caller_left(session: Session, contact: Contact, now: datetime) -> None:
+    event = "left_after_talk" if contact.answered_at is not None else "caller_left"
+    if not advance(session, contact, event, now, ended_at=now, queue_sid=None, unqueued_at=None):
+        return
+    offer = session.scalar(select(Offer).where(Offer.contact_id == contact.id, Offer.state == OfferState.PENDING))
+    if offer is not None:
+        advance(session, offer, "cancelled", now, decided_at=now, reason="caller_left")
+        news.for_peer(session, offer.peer_id)
+    engagement = holding.live_engagement(session, contact.id)
+    if engagement is not None:
+        for leg in holding.live_legs(session, engagement.id):
+            legs.hang_up(session, contact, leg, now)
+        if engagement.state is EngagementState.CONNECTING:
+            advance(session, engagement, "failed", now, done_at=now, reason="caller_left")
+            legs.free(session, engagement.peer_id, now)
+        else:
+            wrapup.begin(session, engagement, "caller_left", now)
+        news.for_peer(session, engagement.peer_id)
+    for kind in (RequestKind.MOVE_CALLER, RequestKind.RECALL_CALLER):
+        outbox.withdraw(session, contact, kind, now)
+    news.for_line(session, contact.line_id)
+    dispatch.after(session, contact.organization_id, now)

@@ -1,0 +1,154 @@
+"""After the talk: the peer's time for the contact report, the report itself, and idle again."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from routing.facts import POLICY
+from routing.states import EngagementState
+from warmline.contacts import dispatch, holding, legs, news
+from warmline.db import reading, transaction
+from warmline.errors import Invalid
+from warmline.models import Contact, Disposition, Engagement, Peer, Reason, Report
+from warmline.models.base import new_id
+from warmline.models.history import advance, record
+
+NOTES_LIMIT = 20_000  # characters
+WITHOUT_REASON = {Disposition.NOT_A_CONVERSATION, Disposition.DROPPED}
+
+
+def begin(session: Session, engagement: Engagement, reason: str, now: datetime) -> None:
+    """A peer's talk is over: time to write the report, at most POLICY.wrap_up; none if it is written already."""
+    from warmline.models import Report
+
+    advance(
+        session,
+        engagement,
+        "ended",
+        now,
+        why={"reason": reason},
+        wrapping_at=now,
+        wrap_by=now + POLICY.wrap_up,
+        reason=reason,
+    )
+    report = session.scalar(
+        select(Report).where(Report.contact_id == engagement.contact_id, Report.peer_id == engagement.peer_id)
+    )
+    if report is not None and report.completed_at is not None:
+        finish(session, engagement, "reported", now)
+    news.for_peer(session, engagement.peer_id)
+
+
+def finish(session: Session, engagement: Engagement, event: str, now: datetime) -> None:
+    """Wrap-up is over: the peer is idle from now on."""
+    if advance(session, engagement, event, now, done_at=now):
+        legs.free(session, engagement.peer_id, now)
+        news.for_peer(session, engagement.peer_id)
+        news.for_organization(session, engagement.organization_id)
+        dispatch.after(session, engagement.organization_id, now)
+
+
+def report(
+    peer: Peer,
+    contact_id: str,
+    disposition: str,
+    reasons: Collection[str],
+    notes: str,
+    text_ok: bool,
+    now: datetime,
+) -> None:
+    """The finished contact report; it ends wrap-up at once. It may be written during the talk and corrected later.
+
+    Raises NotFound for a contact that this peer had no part in, Invalid for an unknown code, or where a reason is
+    missing: only a contact that was no conversation, or was dropped, needs none.
+    """
+    if not disposition:
+        raise Invalid("Choose what came of the contact.", code="disposition_missing")
+    chosen = _disposition(disposition)
+    if not reasons and chosen not in WITHOUT_REASON:
+        raise Invalid("Choose at least one reason for the contact.", code="reasons_missing")
+    _save(peer, contact_id, chosen, _reasons(reasons), notes, text_ok, now, complete=True)
+
+
+def draft(
+    peer: Peer,
+    contact_id: str,
+    disposition: str,
+    reasons: Collection[str],
+    notes: str,
+    text_ok: bool,
+    now: datetime,
+) -> None:
+    """Keep what is written so far; anything may be missing. A finished report stays finished."""
+    chosen = _disposition(disposition) if disposition else None
+    _save(peer, contact_id, chosen, _reasons(reasons), notes, text_ok, now, complete=False)
+
+
+def expire(engagement_id: str, now: datetime) -> None:
+    """Wrap-up time is over: the peer is idle, and the contact stays on the list of unlogged ones."""
+    with transaction() as session:
+        held = holding.engagement(session, engagement_id, None, now)
+        if held is not None and held[1].wrap_by is not None and held[1].wrap_by <= now:
+            finish(session, held[1], "wrap_expired", now)
+
+
+def overdue(now: datetime, limit: int = 200) -> list[str]:
+    """Engagements whose wrap-up time is over."""
+    with reading() as session:
+        return list(
+            session.scalars(
+                select(Engagement.id)
+                .where(Engagement.state == EngagementState.WRAPPING, Engagement.wrap_by <= now)
+                .limit(limit)
+            )
+        )
+
+
+def _save(
+    peer: Peer,
+    contact_id: str,
+    disposition: Disposition | None,
+    reasons: list[str],
+    notes: str,
+    text_ok: bool,
+    now: datetime,
+    *,
+    complete: bool,
+) -> None:
+    if len(notes) > NOTES_LIMIT:
+        raise Invalid(f"Notes may have {NOTES_LIMIT:,} characters at most.", code="notes_too_long")
+    with transaction() as session:
+        contact: Contact = holding.own_contact(session, peer, contact_id)
+        saved = session.scalar(select(Report).where(Report.contact_id == contact.id, Report.peer_id == peer.id))
+        if saved is None:
+            saved = Report(id=new_id(), organization_id=contact.organization_id, contact_id=contact.id, peer_id=peer.id)
+            session.add(saved)
+        elif saved.completed_at is not None and not complete:
+            return  # an autosave that was under way when the report was finished
+        saved.disposition, saved.reasons, saved.text_ok, saved.saved_at = disposition, reasons, text_ok, now
+        saved.notes = notes
+        if complete:
+            if saved.completed_at is None:
+                saved.completed_at = now
+            session.flush()
+            record(session, saved, "reported", now, new=disposition)
+            engagement = holding.latest_engagement(session, contact.id, peer.id)
+            if engagement is not None and engagement.state is EngagementState.WRAPPING:
+                finish(session, engagement, "reported", now)
+            news.for_peer(session, peer.id)
+
+
+def _disposition(code: str) -> Disposition:
+    try:
+        return Disposition(code)
+    except ValueError:
+        raise Invalid("That is not an outcome of a contact.", code="disposition_unknown") from None
+
+
+def _reasons(codes: Collection[str]) -> list[str]:
+    try:
+        return sorted({Reason(code).value for code in codes})
+    except ValueError:
+        raise Invalid("That is not a reason for a contact.", code="reason_unknown") from None

@@ -1,0 +1,51 @@
+"""Callers by their numbers: found by keyed hash, stored encrypted."""
+
+from datetime import datetime
+
+import phonenumbers
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from warmline.models import Caller
+from warmline.models.base import keyed_hash, new_id
+
+# What Twilio sends for a withheld number: words, and their spellings on a keypad.
+# https://help.twilio.com/articles/223179988
+WITHHELD = {
+    "anonymous", "unknown", "restricted", "unavailable", "private",
+    "+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253",
+}  # fmt: skip
+
+
+def e164(number: str) -> str | None:
+    """The number in E.164, or None for a withheld, malformed or impossible one."""
+    if not number or number.strip().lower() in WITHHELD:
+        return None
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(parsed):
+        return None
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+def find_or_add(session: Session, organization_id: str, number: str, now: datetime) -> Caller | None:
+    """The caller with this number in this organization; None if the number is withheld, so that no two are merged.
+
+    May raise IntegrityError when two first contacts of one number meet: the verb is then run again.
+    """
+    known = e164(number)
+    if known is None:
+        return None
+    number_hash = keyed_hash(organization_id, known)
+    caller = session.scalar(
+        select(Caller).where(Caller.organization_id == organization_id, Caller.number_hash == number_hash)
+    )
+    if caller is None:
+        caller = Caller(
+            id=new_id(), organization_id=organization_id, number_hash=number_hash, number=known, first_seen_at=now
+        )
+        session.add(caller)
+        session.flush()
+    return caller

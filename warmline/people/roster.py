@@ -1,0 +1,79 @@
+"""Who is on shift, and what each peer is seen to do."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session
+
+from routing.facts import POLICY
+from routing.facts import Peer as PeerFacts
+from routing.states import Activity, EngagementState, OfferState, PeerStatus, activity
+from warmline.models import Engagement, Offer, Peer, Presence, Shift
+
+NOT_OVER = (EngagementState.CONNECTING, EngagementState.ACTIVE, EngagementState.WRAPPING)
+
+
+def activities(session: Session, peer_ids: Collection[str]) -> dict[str, Activity]:
+    """What each of these peers is seen to do, derived from live offers and engagements."""
+    offered = set(
+        session.scalars(select(Offer.peer_id).where(Offer.peer_id.in_(peer_ids), Offer.state == OfferState.PENDING))
+    )
+    engaged = defaultdict(set)
+    for peer_id, state in session.execute(
+        select(Engagement.peer_id, Engagement.state).where(
+            Engagement.peer_id.in_(peer_ids), Engagement.state.in_(NOT_OVER)
+        )
+    ):
+        engaged[peer_id].add(state)
+    return {
+        peer_id: activity(offered=peer_id in offered, engagements=frozenset(engaged[peer_id])) for peer_id in peer_ids
+    }
+
+
+def ready(session: Session, organization_id: str, now: datetime) -> list[PeerFacts]:
+    """Peers who chose Available and whose console was heard from, with their lines and what they do."""
+    rows = session.execute(
+        select(Peer, Presence.seen_at)
+        .join(Presence, Presence.peer_id == Peer.id)
+        .where(
+            Peer.organization_id == organization_id,
+            Peer.status == PeerStatus.AVAILABLE,
+            Presence.seen_at >= now - POLICY.presence,
+        )
+    ).all()
+    ids = [peer.id for peer, _ in rows]
+    if not ids:
+        return []
+    lines = defaultdict(set)
+    for peer_id, line_id in session.execute(
+        select(Shift.peer_id, Shift.line_id).where(Shift.peer_id.in_(ids), on_now(now))
+    ):
+        lines[peer_id].add(line_id)
+    seen = activities(session, ids)
+    return [
+        PeerFacts(
+            id=peer.id,
+            status=peer.status,
+            activity=seen[peer.id],
+            seen_at=seen_at,
+            idle_since=peer.idle_since,
+            lines=frozenset(lines[peer.id]),
+            languages=frozenset(peer.languages),
+        )
+        for peer, seen_at in rows
+    ]
+
+
+def spoken_on_shift(session: Session, line_id: str, now: datetime) -> frozenset[str]:
+    """The languages of the peers rostered on a line now, whatever their status; empty if nobody is on shift."""
+    rows = session.scalars(
+        select(Peer.languages).join(Shift, Shift.peer_id == Peer.id).where(Shift.line_id == line_id, on_now(now))
+    )
+    return frozenset(language for languages in rows for language in languages)
+
+
+def on_now(now: datetime) -> ColumnElement[bool]:
+    """The condition that a shift covers `now`."""
+    return and_(Shift.starts_at <= now, or_(Shift.ends_at.is_(None), Shift.ends_at > now))

@@ -1,0 +1,255 @@
+"""The documents that a call follows. Each function returns one TwiML document as text.
+
+Source of verbs and attributes: https://www.twilio.com/docs/voice/twiml. A document of an `<Enqueue>` waitUrl
+may hold Play, Say, Pause, Hangup, Redirect, Leave and Gather only; one of a `<Conference>` waitUrl only Play, Say,
+Pause and Redirect.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from twilio.twiml.messaging_response import MessagingResponse
+from twilio.twiml.voice_response import Gather, VoiceResponse
+
+# Ask again, up to five times, when our side could not be reached or answered 5xx: a restart takes seconds, and the
+# caller must not notice. https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+OVERRIDES = "#rc=5&rp=ct,rt,5xx"
+
+MENU_SECONDS = 5
+MENU_TRIES = 3
+TROUBLE_TRIES = 3
+TROUBLE_PAUSE_SECONDS = 5
+
+_catalogues: Mapping[str, Mapping[str, Any]] = {}
+_base_url = ""
+_fallback_number: str | None = None
+
+
+def use(catalogues: Mapping[str, Mapping[str, Any]], base_url: str, fallback_number: str | None = None) -> None:
+    """Speak from these catalogues and hand out addresses below `base_url`."""
+    global _catalogues, _base_url, _fallback_number
+    _catalogues, _base_url, _fallback_number = catalogues, base_url, fallback_number
+
+
+def url(path: str) -> str:
+    """One of our paths as an address for Twilio."""
+    return f"{_base_url}{path}{OVERRIDES}"
+
+
+def sentence(language: str, key: str, **values: Any) -> str:
+    """A sentence of the catalogue; `{crisis}` and `{reopening}` are filled in where it has them."""
+    words = _words(language)
+    values.setdefault("crisis", words["crisis"])
+    values.setdefault("reopening", "")
+    return " ".join(str(words[key]).format(**values).split())
+
+
+def reopening(language: str, opens: datetime | None) -> str:
+    """When the line opens next, in words; nothing if it never does. `opens` is in the line's own zone."""
+    if opens is None:
+        return ""
+    day = _words(language)["days"][opens.weekday()]
+    time = opens.strftime("%H:%M") if language != "en" else opens.strftime("%-I:%M %p")
+    return sentence(language, "reopens", day=day, time=time)
+
+
+def language_menu(contact_id: str, line: str, languages: Sequence[str], attempt: int = 1) -> str:
+    """Greet, and let the caller choose a language by key; silence asks the same address without a key."""
+    response = VoiceResponse()
+    path = f"/twilio/voice/contacts/{contact_id}/language?try={attempt}"
+    first = languages[0]
+    if attempt == 1:
+        _say(response, first, "greeting", line=line)
+    else:
+        _say(response, first, "not_a_choice")
+    if len(languages) > 1:
+        gather = Gather(num_digits=1, timeout=MENU_SECONDS, action=url(path), method="POST")
+        for language in languages:
+            _say(gather, language, "choose_language")
+        response.append(gather)
+    response.redirect(url(path), method="POST")
+    return str(response)
+
+
+def other_language(contact_id: str, wished: str, others: Sequence[str]) -> str:
+    """Nobody on shift speaks the wished language: say so, and offer the others by their keys."""
+    response = VoiceResponse()
+    path = f"/twilio/voice/contacts/{contact_id}/language?only={wished}"
+    _say(response, wished, "nobody_speaks")
+    gather = Gather(num_digits=1, timeout=MENU_SECONDS, action=url(path), method="POST")
+    for language in others:
+        _say(gather, language, "or_other_language")
+    response.append(gather)
+    response.redirect(url(path), method="POST")
+    return str(response)
+
+
+def enqueue(contact_id: str, queue: str) -> str:
+    """Into the waiting room."""
+    response = VoiceResponse()
+    _enqueue(response, contact_id, queue)
+    return str(response)
+
+
+def wait(language: str, place: int, *, connecting: bool = False) -> str:
+    """What a waiting caller hears; Twilio asks for it again when it ends."""
+    response = VoiceResponse()
+    if connecting:
+        _say(response, language, "connecting")
+    elif place <= 1:
+        _say(response, language, "place_next")
+    else:
+        _say(response, language, "place", place=place)
+    response.play(f"{_base_url}/static/audio/wait.wav")
+    return str(response)
+
+
+def wait_blind() -> str:
+    """The wait document when we cannot look anything up: the caller stays in line and hears that somebody is there."""
+    response = VoiceResponse()
+    _say(response, _first_language(), "trouble")
+    response.play(f"{_base_url}/static/audio/wait.wav")
+    return str(response)
+
+
+def leave() -> str:
+    """Out of the queue, on to the action of its `<Enqueue>`."""
+    response = VoiceResponse()
+    response.leave()
+    return str(response)
+
+
+def requeue_after_trouble(contact_id: str, queue: str, language: str) -> str:
+    """The queue would not take the caller: say so, wait a little, try again."""
+    response = VoiceResponse()
+    _say(response, language, "queue_trouble")
+    response.pause(length=TROUBLE_PAUSE_SECONDS)
+    _enqueue(response, contact_id, queue)
+    return str(response)
+
+
+def dropped(contact_id: str, queue: str, language: str) -> str:
+    """The peer was lost: "press 1 to go to the front, or hang up"; silence counts as 1."""
+    response = VoiceResponse()
+    gather = Gather(
+        num_digits=1,
+        timeout=MENU_SECONDS,
+        action=url(f"/twilio/voice/contacts/{contact_id}/dropped?pressed=1"),
+        method="POST",
+    )
+    _say(gather, language, "dropped")
+    response.append(gather)
+    _enqueue(response, contact_id, queue)
+    return str(response)
+
+
+def caller_into(contact_id: str, engagement_id: str, conference: str) -> str:
+    """The caller into the conference: when the caller leaves, it is over."""
+    return _into(f"/twilio/voice/contacts/{contact_id}/after", engagement_id, conference, end_on_exit=True)
+
+
+def peer_into(engagement_id: str, conference: str) -> str:
+    """The peer into the conference: when the peer leaves, the caller is still there."""
+    return _into(f"/twilio/voice/engagements/{engagement_id}/ended", engagement_id, conference, end_on_exit=False)
+
+
+def quiet() -> str:
+    """What a peer hears for the second until the caller comes."""
+    response = VoiceResponse()
+    response.pause(length=10)
+    return str(response)
+
+
+def hang_up() -> str:
+    """The end, without words."""
+    response = VoiceResponse()
+    response.hangup()
+    return str(response)
+
+
+def nothing() -> str:
+    """No instruction: for an action whose call went elsewhere."""
+    return str(VoiceResponse())
+
+
+def say_and_hang_up(language: str, key: str, **values: Any) -> str:
+    """One sentence, then the end."""
+    response = VoiceResponse()
+    _say(response, language, key, **values)
+    response.hangup()
+    return str(response)
+
+
+def unknown_number() -> str:
+    """Nobody's number, in every language that we have: we cannot know the caller's."""
+    response = VoiceResponse()
+    for language in _catalogues:
+        _say(response, language, "unknown_number")
+    response.hangup()
+    return str(response)
+
+
+def trouble(path: str, attempt: int) -> str:
+    """Our own failure: name 988 and the fallback number, then try `path` again, a few times."""
+    response = VoiceResponse()
+    ends = attempt >= TROUBLE_TRIES
+    for language in _catalogues:
+        _say(response, language, "trouble_end" if ends else "trouble")
+        if _fallback_number:
+            _say(response, language, "fallback_number", number=" ".join(_fallback_number.removeprefix("+1")))
+    if ends:
+        response.hangup()
+    else:
+        response.pause(length=TROUBLE_PAUSE_SECONDS)
+        response.redirect(url(f"{path}{'&' if '?' in path else '?'}trouble={attempt + 1}"), method="POST")
+    return str(response)
+
+
+def no_reply() -> str:
+    """Answer to a text webhook: replies are sent through the outbox, so that each is sent once."""
+    return str(MessagingResponse())
+
+
+def reply(language: str, key: str) -> str:
+    """Answer to a text that belongs to no line, so to no outbox."""
+    response = MessagingResponse()
+    response.message(sentence(language, key))
+    return str(response)
+
+
+def _into(action: str, engagement_id: str, conference: str, *, end_on_exit: bool) -> str:
+    response = VoiceResponse()
+    dial = response.dial(action=url(action), method="POST")
+    dial.conference(
+        conference,
+        beep="false",
+        start_conference_on_enter=True,
+        end_conference_on_exit=end_on_exit,
+        wait_url=url("/twilio/voice/quiet"),
+        wait_method="POST",
+        # Twilio keeps the callback of the first participant and ignores later ones: both name the same.
+        status_callback=url(f"/twilio/voice/engagements/{engagement_id}/conference"),
+        status_callback_event="start end join leave",
+        status_callback_method="POST",
+    )
+    return str(response)
+
+
+def _enqueue(response: VoiceResponse, contact_id: str, queue: str) -> None:
+    base = f"/twilio/voice/contacts/{contact_id}"
+    response.enqueue(
+        queue, wait_url=url(f"{base}/wait"), wait_url_method="POST", action=url(f"{base}/left"), method="POST"
+    )
+
+
+def _say(parent: VoiceResponse | Gather, language: str, key: str, **values: Any) -> None:
+    parent.say(sentence(language, key, **values), language=_words(language)["say"])
+
+
+def _words(language: str) -> Mapping[str, Any]:
+    return _catalogues.get(language) or _catalogues[_first_language()]
+
+
+def _first_language() -> str:
+    return "en" if "en" in _catalogues else next(iter(_catalogues))

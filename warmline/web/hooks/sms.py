@@ -1,0 +1,49 @@
+"""What Twilio tells of texts. https://www.twilio.com/docs/messaging/guides/webhook-request"""
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import HTTPException
+
+from warmline import clock
+from warmline.contacts import texts
+from warmline.telephony import twiml
+from warmline.web import access
+from warmline.web.hooks import answer, field, log_failure
+
+blueprint = Blueprint("sms", __name__, url_prefix="/twilio/sms")
+
+
+@blueprint.post("/incoming")
+@access.twilio
+def incoming() -> Response:
+    """A text to one of our numbers; what we answer goes out as a text of its own."""
+    known = texts.receive(
+        field("MessageSid") or field("SmsSid"),
+        field("From"),
+        field("To"),
+        field("Body"),
+        bool(field("OptOutType")),
+        clock.now(),
+    )
+    return answer(twiml.no_reply() if known else twiml.reply("en", "text_unknown"))
+
+
+@blueprint.post("/status")
+@access.twilio
+def status() -> Response:
+    """The delivery of a text of ours."""
+    message_id = request.args.get("message", "")[:32]
+    texts.delivered(message_id, field("MessageSid"), field("MessageStatus"), field("ErrorCode"), clock.now())
+    return answer(twiml.no_reply())
+
+
+@blueprint.errorhandler(HTTPException)
+def refused(error: HTTPException) -> HTTPException:
+    """Not signed, too large, not a POST: refused as it is, with nothing stored."""
+    return error
+
+
+@blueprint.errorhandler(Exception)
+def trouble(error: Exception) -> Response:
+    """Our own failure. A text is not answered twice, so Twilio's fallback may ask again: say that it failed, safely."""
+    log_failure(error)
+    return answer(twiml.no_reply(), 503)

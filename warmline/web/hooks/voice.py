@@ -1,0 +1,257 @@
+"""What Twilio asks about a call. Each route reads the form, calls one verb, and answers one TwiML document.
+
+Contract: https://www.twilio.com/docs/voice/twiml#request-parameters
+"""
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import HTTPException
+
+from routing.hours import opens_next
+from routing.states import LIVE_CONTACT, ContactState
+from warmline import clock
+from warmline.contacts import connect, intake, parting
+from warmline.db import reading
+from warmline.errors import Conflict, NotFound
+from warmline.models import Contact
+from warmline.telephony import twiml
+from warmline.telephony.twilio_gateway import FINISHED
+from warmline.web import access
+from warmline.web.hooks import answer, field, log_failure, number
+
+blueprint = Blueprint("voice", __name__, url_prefix="/twilio/voice")
+
+
+@blueprint.post("/incoming")
+@access.twilio
+def incoming() -> Response:
+    """A call to one of our numbers."""
+    now = clock.now()
+    contact = intake.receive(field("CallSid"), field("From"), field("To"), now)
+    if contact is None:
+        return answer(twiml.unknown_number())
+    return answer(_next_for(contact))
+
+
+@blueprint.post("/fallback")
+@access.twilio
+def fallback() -> Response:
+    """Twilio could not get a document from us: pick the call up where the database says that it is."""
+    return incoming()
+
+
+@blueprint.post("/contacts/<contact_id>/language")
+@access.twilio
+def language(contact_id: str) -> Response:
+    """The language menu's key, or its silence; with `only`, the answer to "nobody speaks it just now"."""
+    now = clock.now()
+    contact, attempt = _contact(contact_id), number("try", 1)
+    if contact.state is not ContactState.ARRIVING:
+        return answer(_next_for(contact))
+    keys, wished = field("Digits"), request.args.get("only")
+    chosen = intake.LANGUAGE_KEYS.get(keys)
+    if chosen not in contact.line.languages:
+        if wished is not None:
+            intake.give_up_menu(contact.id, now)
+            return answer(twiml.say_and_hang_up(wished, "nobody_speaks"))
+        if keys and attempt < twiml.MENU_TRIES:
+            return answer(twiml.language_menu(contact.id, contact.line.name, contact.line.languages, attempt + 1))
+        chosen = contact.line.languages[0]  # silence is no reason to send anybody away
+    contact, admission, spoken = intake.choose_language(contact.id, chosen, now)
+    if admission is intake.Admission.QUEUE:
+        return answer(twiml.enqueue(contact.id, contact.line_id))
+    if admission is intake.Admission.NOBODY_SPEAKS:
+        others = [other for other in contact.line.languages if other in spoken]
+        return answer(twiml.other_language(contact.id, chosen, others))
+    return answer(twiml.say_and_hang_up(chosen, "nobody_on_shift"))
+
+
+@blueprint.post("/contacts/<contact_id>/wait")
+@access.twilio
+def wait(contact_id: str) -> Response:
+    """The wait document: asked for when the caller enters the queue, and again each time it ends."""
+    now, queue_sid = clock.now(), field("QueueSid")
+    with reading() as session:
+        contact = _contact(contact_id, session)
+        place = intake.place(session, contact) if contact.queued_at else 1
+        alone = not intake.can_be_answered(session, contact, now)
+    if contact.state in (ContactState.ARRIVING, ContactState.WAITING):
+        if contact.queue_sid != queue_sid and queue_sid:
+            contact = intake.queued(contact.id, queue_sid, now)
+            with reading() as session:
+                place = intake.place(session, contact)
+        if alone and intake.nobody_left(contact.id, now):
+            return answer(twiml.leave())
+    elif contact.state not in LIVE_CONTACT:
+        return answer(twiml.leave())
+    return answer(twiml.wait(contact.language, place, connecting=contact.state is ContactState.CONNECTING))
+
+
+@blueprint.post("/contacts/<contact_id>/left")
+@access.twilio
+def left(contact_id: str) -> Response:
+    """The action of Enqueue: https://www.twilio.com/docs/voice/twiml/enqueue#action-parameters"""
+    now, result = clock.now(), field("QueueResult")
+    contact = _contact(contact_id)
+    if result == "hangup" or field("CallStatus") in FINISHED:
+        parting.leg_ended(field("CallSid"), now)
+        return answer(twiml.nothing())
+    if result in ("redirected", "bridged", "bridging-in-process", "redirected-from-bridged"):
+        return answer(twiml.nothing())
+    if contact.state in LIVE_CONTACT and result != "leave":  # queue-full, system-error, error
+        contact = parting.out_of_queue(contact.id, now)
+        return answer(twiml.requeue_after_trouble(contact.id, contact.line_id, contact.language))
+    return answer(_next_for(contact))
+
+
+@blueprint.post("/contacts/<contact_id>/join")
+@access.twilio
+def join(contact_id: str) -> Response:
+    """The caller was moved out of the queue: into the conference, if the peer is still there."""
+    contact = _contact(contact_id)
+    engagement = connect.caller_may_join(contact.id, clock.now())
+    if engagement is not None:
+        return answer(twiml.caller_into(contact.id, engagement.id, engagement.conference_name))
+    return answer(_next_for(_contact(contact_id)))
+
+
+@blueprint.post("/contacts/<contact_id>/after")
+@access.twilio
+def after(contact_id: str) -> Response:
+    """The action of the caller's Dial: the conference is over for the caller."""
+    return _back(contact_id)
+
+
+@blueprint.post("/contacts/<contact_id>/dropped")
+@access.twilio
+def dropped(contact_id: str) -> Response:
+    """A caller whose peer was lost was called back in, or has pressed the key that we asked for."""
+    if request.args.get("pressed"):
+        contact = _contact(contact_id)
+        if contact.state in LIVE_CONTACT:
+            return answer(twiml.enqueue(contact.id, contact.line_id))
+    return _back(contact_id)
+
+
+@blueprint.post("/client")
+@access.twilio
+def client() -> Response:
+    """The TwiML App: a peer's browser calls in for the offer that it accepted."""
+    identity = field("From").removeprefix("client:")
+    try:
+        engagement = connect.peer_leg(identity, field("offer"), field("CallSid"), clock.now())
+    except (NotFound, Conflict):
+        return answer(twiml.say_and_hang_up("en", "peer_refused"))
+    return answer(twiml.peer_into(engagement.id, engagement.conference_name))
+
+
+@blueprint.post("/engagements/<engagement_id>/conference")
+@access.twilio
+def conference(engagement_id: str) -> Response:
+    """https://www.twilio.com/docs/voice/api/conference-resource#conference-events"""
+    now, happened = clock.now(), field("StatusCallbackEvent")
+    call_sid, conference_sid = field("CallSid"), field("ConferenceSid")
+    key = f"{conference_sid}:{field('SequenceNumber')}:{happened}:{call_sid}"
+    if happened == "participant-join":
+        connect.joined(engagement_id, call_sid, conference_sid, now, key)
+    elif happened == "participant-leave":
+        parting.left(engagement_id, call_sid, field("ReasonParticipantLeft"), now, key)
+    return answer(twiml.nothing())
+
+
+@blueprint.post("/engagements/<engagement_id>/ended")
+@access.twilio
+def ended(engagement_id: str) -> Response:
+    """The action of the peer's Dial: the conference is over for the peer, and so is the call."""
+    return answer(twiml.hang_up())
+
+
+@blueprint.post("/quiet")
+@access.twilio
+def quiet() -> Response:
+    """What the first in a conference hears until the second comes."""
+    return answer(twiml.quiet())
+
+
+@blueprint.post("/status")
+@access.twilio
+def status() -> Response:
+    """Call status, repeated and in any order: only the end of a call tells us anything.
+
+    https://www.twilio.com/docs/voice/api/call-resource#statuscallbackevent
+    """
+    if field("CallStatus") in FINISHED:
+        parting.leg_ended(field("CallSid"), clock.now())
+    return answer(twiml.nothing())
+
+
+@blueprint.errorhandler(NotFound)
+def unknown(error: NotFound) -> Response:
+    """Signed, but about nothing that we know: a safe document."""
+    return answer(twiml.unknown_number())
+
+
+@blueprint.errorhandler(HTTPException)
+def refused(error: HTTPException) -> HTTPException:
+    """Not signed, too large, not a POST: refused as it is, with nothing stored."""
+    return error
+
+
+@blueprint.errorhandler(Exception)
+def trouble(error: Exception) -> Response:
+    """Our own failure, a database that is down above all: never a 500, never silence, never a caller sent away."""
+    log_failure(error)
+    if request.path.endswith("/wait"):
+        return answer(twiml.wait_blind())
+    if request.path.endswith(("/status", "/conference")):
+        return answer(twiml.nothing(), 503)  # no caller listens to this answer; Twilio may ask again
+    if request.path.endswith("/client"):
+        return answer(twiml.say_and_hang_up("en", "peer_refused"))
+    path = request.path + (f"?{request.query_string.decode()}" if request.query_string else "")
+    return answer(twiml.trouble(path.split("trouble=")[0].rstrip("?&"), number("trouble", 1)))
+
+
+def _back(contact_id: str) -> Response:
+    now = clock.now()
+    if field("CallStatus") in FINISHED:
+        parting.leg_ended(field("CallSid"), now)
+        return answer(twiml.nothing())
+    contact = parting.caller_back(_contact(contact_id).id, now)
+    if contact.state in LIVE_CONTACT:
+        return answer(twiml.dropped(contact.id, contact.line_id, contact.language))
+    return answer(_next_for(contact))
+
+
+def _next_for(contact: Contact) -> str:
+    """The document for a call that asks what to do next, from nothing but the state of its contact."""
+    now = clock.now()
+    line, language = contact.line, contact.language
+    if contact.state is ContactState.ARRIVING:
+        contact, admission = intake.greet(contact.id, now)
+        if admission is intake.Admission.MENU:
+            return twiml.language_menu(contact.id, line.name, line.languages)
+    if contact.state is ContactState.CONNECTED:
+        contact = parting.caller_back(contact.id, now)
+        return twiml.dropped(contact.id, contact.line_id, language)
+    if contact.state in LIVE_CONTACT:
+        return twiml.enqueue(contact.id, contact.line_id)
+    if contact.state is ContactState.AFTER_HOURS:
+        opens = opens_next(line.hours, line.time_zone, now)
+        return twiml.say_and_hang_up(
+            language, "outside_hours", line=line.name, reopening=twiml.reopening(language, opens)
+        )
+    if contact.state is ContactState.MISSED:
+        return twiml.say_and_hang_up(language, "nobody_on_shift")
+    return twiml.say_and_hang_up(language, "goodbye")
+
+
+def _contact(contact_id: str, session: Any = None) -> Contact:
+    if session is None:
+        with reading() as own:
+            return _contact(contact_id, own)
+    contact: Contact | None = session.get(Contact, contact_id[:32])
+    if contact is None:
+        raise NotFound
+    contact.line  # noqa: B018  # loaded while the session is open
+    return contact
