@@ -1,0 +1,29 @@
+"""How gunicorn serves the product: `gunicorn --config config/gunicorn.py`. One gevent process carries every socket."""
+
+# Before anything else is imported: psycopg, redis and requests then wait without stopping the other greenlets.
+from gevent import monkey
+
+monkey.patch_all()
+
+from config import logs  # noqa: E402
+from config.settings import Settings  # noqa: E402
+
+settings = Settings.load_or_exit()
+
+wsgi_app = "warmline.app:create_app()"
+worker_class = "gevent"
+workers = settings.web_concurrency
+worker_connections = 2000
+bind = f"{settings.bind_host}:{settings.port}"
+proc_name = "warmline"
+
+# Open sockets never finish by themselves; a webhook does within this.
+graceful_timeout = 3
+timeout = 30
+# People's addresses come through config's PROXIES, the scheme from PUBLIC_BASE_URL: no header is believed here.
+forwarded_allow_ips = ""
+control_socket_disable = True
+
+# No access log: paths and ids are in the application's own lines.
+accesslog = None
+logconfig_dict = logs.configuration(settings.log_format)

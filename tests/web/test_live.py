@@ -1,0 +1,171 @@
+"""Sockets, on a real gunicorn with gevent: who may listen, what is heard, and when it ends."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import socketio
+from socketio.exceptions import ConnectionError as RefusedError
+from sqlalchemy import select, update
+
+from tests.cast import ENVIRONMENT, Browser, serve
+from tests.servers import Redis
+from warmline import clock, db
+from warmline.models import Account, LoginSession, Peer, Presence
+from warmline.models.base import Keys
+from warmline.people import accounts
+
+QUIET = 0.4  # long enough for a push that must not come
+PATIENCE = 8
+
+
+class Listener:
+    """A socket that notes what it is told."""
+
+    def __init__(self, base: str, cookies: str = "", origin: str | None = None, **options: Any) -> None:
+        self.told: list[dict[str, str]] = []
+        self.client = socketio.Client(reconnection=False, websocket_extra_options={"origin": origin or base})
+        self.client.on("changed", self.told.append)
+        self.client.connect(base, headers={"Cookie": cookies}, **{"transports": ["websocket"]} | options)
+
+    def close(self) -> None:
+        self.client.disconnect()
+
+
+def listen(browser: Browser, **options: Any) -> Listener:
+    return Listener(browser.base, "; ".join(f"{name}={value}" for name, value in browser.cookies.items()), **options)
+
+
+def eventually(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    """The first true answer; AssertionError if there is none in time."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if answer := what():
+            return answer
+        time.sleep(0.05)
+    raise AssertionError("it never came true")
+
+
+def peer(email: str) -> Peer:
+    with db.reading() as session:
+        account = session.scalars(select(Account).where(Account.email_hash == accounts.email_hash(email))).one()
+    assert account.peer
+    return account.peer
+
+
+def post(browser: Browser, path: str, **form: str) -> None:
+    answer = browser.post(browser.base + path, data=form, headers={"Accept": "application/json"})
+    assert answer.ok, answer.text
+
+
+@pytest.fixture
+def base(database_url: str) -> Iterator[str]:
+    """A web process, whose database this process looks into."""
+    Keys.use([ENVIRONMENT["FIELD_KEYS"]], ENVIRONMENT["INDEX_KEY"])
+    db.bind(db.connect(database_url))
+    with serve(database_url) as address:
+        yield address
+    db.bound().dispose()
+
+
+def test_sockets_live_and_end(base: str) -> None:
+    """One process, many questions: starting it takes longer than asking."""
+    peer1, peer2 = Browser(base, "peer1@example.org"), Browser(base, "peer2@example.org")
+    supervisor, outsider = Browser(base, "supervisor@example.org"), Browser(base, "outsider@example.org")
+
+    # Refused: no cookie, a made-up cookie, a foreign page, another transport
+    for options in (
+        {},
+        {"cookies": "warmline=made-up"},
+        {"cookies": f"warmline={peer1.cookies['warmline']}", "origin": "https://evil.example.org"},
+        {"cookies": f"warmline={peer1.cookies['warmline']}", "transports": ["polling"]},
+    ):
+        with pytest.raises(RefusedError):
+            Listener(base, **options)
+
+    own, tab, colleague = listen(peer1), listen(peer1), listen(peer2)
+    board, foreign = listen(supervisor), listen(outsider, origin=base.replace("127.0.0.1", "localhost"))
+
+    # A push goes to the peer's own consoles and the organization's boards, with the version to be fetched
+    post(peer1, "/console/status", status="break")
+    told = eventually(lambda: own.told and tab.told and board.told and own.told)[-1]
+    state = peer1.get(f"{base}/console/state").json()
+    assert told == {"what": "console", "id": peer("peer1@example.org").id, "version": state["version"]}
+    heard = eventually(lambda: [push for push in board.told if push["what"] == "board"])[-1]
+    eventually(lambda: board.told[-1]["version"] == supervisor.get(f"{base}/board/state").json()["version"])
+    assert set(heard) == {"what", "id", "version"}
+    time.sleep(QUIET)
+    assert colleague.told == []
+    assert foreign.told == []
+
+    # A heartbeat is presence; whatever else is sent is ignored
+    def seen(email: str) -> Presence | None:
+        with db.reading() as session:
+            return session.get(Presence, peer(email).id)
+
+    assert seen("peer1@example.org") is None
+    own.client.emit("join", {"room": f"line:{heard['id']}"})
+    own.client.emit("heartbeat", {"peer": peer("peer2@example.org").id})
+    board.client.emit("heartbeat")
+    eventually(lambda: seen("peer1@example.org"))
+    assert seen("peer2@example.org") is None
+
+    # Logging out ends the login's sockets and no others
+    post(peer1, "/logout")
+    eventually(lambda: not own.client.connected and not tab.client.connected)
+    assert colleague.client.connected
+
+    # A revoked login is noticed at the next heartbeat …
+    with db.transaction() as session:
+        session.execute(update(LoginSession).values(revoked_at=clock.now()))
+    colleague.client.emit("heartbeat")
+    eventually(lambda: not colleague.client.connected)
+    # … and without one at the next sweep
+    eventually(lambda: not board.client.connected and not foreign.client.connected, seconds=15)
+
+
+@pytest.fixture
+def two_webs(
+    postgres_template: str, request: pytest.FixtureRequest, own_redis: Redis
+) -> Iterator[tuple[str, str, Redis]]:
+    """Two web processes of one product."""
+    databases = request.getfixturevalue("postgres")
+    url = databases.database(template=postgres_template)
+    with serve(url, REDIS_URL=own_redis.url) as one, serve(url, REDIS_URL=own_redis.url) as two:
+        yield one, two, own_redis
+    databases.drop(url)
+
+
+def test_a_push_reaches_the_other_process_and_redis_may_die(two_webs: tuple[str, str, Redis]) -> None:
+    one, two, redis_server = two_webs
+    here, there = Browser(one, "peer1@example.org"), Browser(two, "peer1@example.org")
+    listener = listen(there)
+    post(here, "/console/status", status="break")
+    eventually(lambda: listener.told)
+
+    redis_server.kill()
+    began = time.monotonic()
+    post(here, "/console/status", status="meeting")
+    assert there.get(f"{two}/console/state").json()["status"] == "meeting"
+    assert time.monotonic() - began < 2
+    assert here.get(f"{one}/readyz").json() == {
+        "status": "degraded", "database": "ok", "schema": "ok", "redis": "down",
+    }  # fmt: skip
+    Browser(one, "peer2@example.org")  # whoever logs in meanwhile can
+    # A process still hears itself
+    before = len(listener.told)
+    post(there, "/console/status", status="training")
+    eventually(lambda: len(listener.told) > before)
+
+    redis_server.start()
+    assert eventually(lambda: here.get(f"{one}/readyz").json()["status"] == "ok")
+
+    def heard_again() -> bool:
+        before = len(listener.told)
+        for status in ("away", "off"):
+            post(here, "/console/status", status=status)
+        time.sleep(0.2)
+        return len(listener.told) > before
+
+    eventually(heard_again)

@@ -1,0 +1,174 @@
+"""Commands: `python -m warmline.cli <command>`. Each reads the same environment as the web process."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import click
+import redis
+import requests
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+import migrations
+from config.settings import Settings, SettingsError
+from warmline import clock as the_clock
+from warmline import db
+from warmline.app import wire
+from warmline.models import Organization, Role
+from warmline.people import accounts
+from warmline.people import demo as demo_organization
+from warmline.web import live
+
+ASK_SECONDS = 5
+CLOCK_THREADS = 8
+TWILIO_API = "https://api.twilio.com"
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    pass
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    wire(Settings.load_or_exit())
+    with migrations.locked(db.bound()):
+        migrations.upgrade(db.bound())
+    click.echo(f"The schema is at {migrations.newest()}.")
+
+
+@main.command()
+def demo() -> None:
+    """Make the demo organization; its accounts get DEMO_PASSWORD."""
+    settings = Settings.load_or_exit()
+    if settings.demo_password is None:
+        sys.exit("DEMO_PASSWORD is not set: it becomes the password of every demo account.")
+    wire(settings)
+    with migrations.locked(db.bound()):
+        demo_organization.seed(settings.demo_password.get_secret_value(), the_clock.now())
+    click.echo("The demo organization is there.")
+
+
+@main.command()
+@click.argument("email")
+@click.option("--name", prompt="Name", help="What colleagues see.")
+@click.option("--organization", prompt="Organization", help="Its name; a new one is made if there is none.")
+@click.password_option(help="Better typed when asked: a command line is seen by others.")
+def create_admin(email: str, name: str, organization: str, password: str) -> None:
+    """Make an administrator's account for EMAIL."""
+    wire(Settings.load_or_exit())
+    password_hash = accounts.hash_password(password)
+    try:
+        with db.transaction() as session:
+            row = session.scalar(select(Organization).where(Organization.name == organization))
+            if row is None:
+                row = Organization(name=organization)
+                session.add(row)
+                session.flush()
+            accounts.create(session, row.id, Role.ADMIN, name, email, password_hash)
+    except IntegrityError:
+        sys.exit("There is an account with that address already.")
+    click.echo(f"{name} can log in now.")
+
+
+@main.command()
+def clock() -> None:
+    """Do what is due, until told to stop. Any number may run; a lease lets one of them act."""
+    settings = Settings.load_or_exit()
+    # The phone company may take seconds to answer; what else is due must not wait for it.
+    wire(settings, spawn=ThreadPoolExecutor(max_workers=CLOCK_THREADS).submit)
+    if settings.redis_url:
+        live.use_queue(settings.redis_url.get_secret_value())
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    the_clock.run(stopped)
+
+
+@main.command()
+def doctor() -> None:
+    """Look at settings, database, schema, Redis and Twilio, and say what to do about each."""
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        sys.exit(f"settings   {error}")
+    wire(settings)
+    healthy = True
+    for name, look in _examinations(settings):
+        try:
+            finding, fine = look(), True
+        except Trouble as trouble:
+            finding, fine = str(trouble), False
+        healthy &= fine
+        click.echo(f"{name:10} {'ok: ' if fine else 'NOT OK: '}{finding}")
+    sys.exit(0 if healthy else 1)
+
+
+class Trouble(Exception):
+    """Something is wrong; the message says what, and what to do next."""
+
+
+def _examinations(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
+    yield "settings", lambda: f"people and Twilio reach us at {settings.public_base_url}"
+    yield "database", _database
+    yield "schema", _schema
+    if settings.redis_url:
+        yield "Redis", lambda: _redis(str(settings.redis_url and settings.redis_url.get_secret_value()))
+    yield "Twilio", lambda: _twilio(settings)
+
+
+def _database() -> str:
+    try:
+        with db.bound().connect():
+            return f"{db.bound().dialect.name} answers"
+    except SQLAlchemyError as error:
+        raise Trouble(
+            f"it does not answer ({type(error).__name__}); is it running, and is DATABASE_URL right?"
+        ) from None
+
+
+def _schema() -> str:
+    try:
+        with db.bound().connect() as connection:
+            revision = migrations.current(connection)
+    except SQLAlchemyError:
+        raise Trouble("not known while the database does not answer") from None
+    if revision != migrations.newest():
+        raise Trouble(
+            f"it is at {revision or 'nothing'}, the code needs {migrations.newest()}; "
+            "run `python -m warmline.cli migrate`"
+        )
+    return f"at {revision}"
+
+
+def _redis(url: str) -> str:
+    try:
+        with redis.Redis.from_url(url, socket_timeout=ASK_SECONDS, socket_connect_timeout=ASK_SECONDS) as client:
+            client.ping()
+    except redis.RedisError as error:
+        raise Trouble(f"it does not answer ({type(error).__name__}); is it running, and is REDIS_URL right?") from None
+    return "it answers"
+
+
+def _twilio(settings: Settings) -> str:
+    base = settings.twilio_api_base_url or TWILIO_API
+    account = settings.twilio_account_sid
+    try:
+        answer = requests.get(
+            f"{base}/2010-04-01/Accounts/{account}/Queues.json",
+            auth=(account, settings.twilio_auth_token.get_secret_value()),
+            timeout=ASK_SECONDS,
+        )
+    except requests.RequestException as error:
+        raise Trouble(f"{base} does not answer ({type(error).__name__}); may this machine reach it?") from None
+    if answer.status_code in {401, 403, 404}:
+        raise Trouble(f"{base} does not know these TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN")
+    return f"{base} answers"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Errors as answers: JSON for those who asked for it, else a page that says what to do next."""
+
+import logging
+from http import HTTPStatus
+
+from flask import Flask, jsonify, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import HTTPException
+
+from warmline.errors import DomainError
+
+log = logging.getLogger(__name__)
+
+MESSAGES = {
+    400: "That request was not complete. Go back, load the page again, and try once more.",
+    401: "Please log in.",
+    403: "This is not open to your account.",
+    404: "There is nothing here by that name.",
+    405: "This address cannot be used that way.",
+    413: "That is too much at once: 64 kB at most.",
+    429: "Too many tries. Wait a minute, then try again.",
+    500: "Something went wrong on our side. It was noted; please try again.",
+    503: "The service is not reachable at the moment. Please try again in a few seconds.",
+}
+
+
+def wants_json() -> bool:
+    """Whether the answer should be JSON: the Accept header prefers it, or the address only ever answers so."""
+    best = request.accept_mimetypes.best_match(["text/html", "application/json"])
+    return best == "application/json" or request.path.endswith("/state")
+
+
+def answer(status: int, code: str, message: str) -> ResponseReturnValue:
+    """One error, in the form asked for."""
+    if wants_json():
+        return jsonify(error={"code": code, "message": message}), status
+    return render_template("error.html", title=HTTPStatus(status).phrase, message=message), status
+
+
+def use(app: Flask) -> None:
+    """Answer every error of `app` here, except where a blueprint has a handler of its own."""
+    app.register_error_handler(DomainError, _domain)
+    app.register_error_handler(CSRFError, _csrf)
+    app.register_error_handler(HTTPException, _http)
+    for lost in (OperationalError, InterfaceError, PoolTimeoutError):
+        app.register_error_handler(lost, _database)
+
+
+def _domain(error: DomainError) -> ResponseReturnValue:
+    return answer(error.status, error.code, error.message)
+
+
+def _csrf(error: CSRFError) -> ResponseReturnValue:
+    return answer(400, "csrf", "This page is out of date. Load it again, and try once more.")
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    if error.response is not None:
+        return error.response
+    status = error.code or 500
+    if status == 401 and not wants_json():
+        # Only what was asked for by GET can be shown afterwards.
+        after = request.full_path.rstrip("?") if request.method == "GET" else None
+        return redirect(url_for("account.login", next=after))
+    code = "not_logged_in" if status == 401 else error.name.lower().replace(" ", "_")
+    response = make_response(answer(status, code, MESSAGES.get(status, MESSAGES[400])))
+    for name, value in error.get_headers():
+        if name in {"Allow", "Retry-After"}:
+            response.headers[name] = value
+    return response
+
+
+def _database(error: SQLAlchemyError) -> ResponseReturnValue:
+    # Where it was asked does not matter, and every request would say so in a hundred lines.
+    log.error("the database does not answer", extra={"error": str(error).splitlines()[0]})
+    response = make_response(answer(503, "unavailable", MESSAGES[503]))
+    response.headers["Retry-After"] = "5"
+    return response

@@ -1,0 +1,219 @@
+"""Sockets: a console says that it is there, and is told what to fetch again.
+
+A socket belongs to a login and ends with it. It hears of its own peer's console (room `peer:<id>`), or, for
+supervisors and administrators, of their organization's lines (rooms `line:<id>`); it is told ids, never content.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from flask import Flask, request
+from flask_login import current_user
+from flask_socketio import SocketIO, disconnect, join_room
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from socketio.pubsub_manager import PubSubManager
+from sqlalchemy import select
+
+from warmline import clock, db, push
+from warmline.contacts import availability, screens
+from warmline.models import Line, Role
+from warmline.people import accounts
+from warmline.web import access
+from warmline.web.security import REDIS_SECONDS
+
+HEARTBEAT_SECONDS = 1  # more heartbeats than this are not looked at; a console sends one every ten
+SWEEP_SECONDS = 3
+REST_SECONDS = 1  # how long a Redis that failed is left alone
+
+log = logging.getLogger(__name__)
+socketio = SocketIO()
+
+
+@dataclass(slots=True)
+class Console:
+    """An open socket of this process."""
+
+    login: str
+    heard: float = float("-inf")
+
+
+_open: dict[str, Console] = {}
+
+
+def use(app: Flask, *, gevented: bool, origins: list[str], redis_url: str | None) -> None:
+    """Serve sockets beside `app`, to pages of these origins, and push through them."""
+    options: dict[str, Any] = {
+        "async_mode": "gevent" if gevented else "threading",
+        "transports": ["websocket"],
+        "cors_allowed_origins": origins,
+        "client_manager": RedisQueue(redis_url) if redis_url else None,
+        "manage_session": False,
+        "max_http_buffer_size": 10_000,
+        # Without these each would write to stderr beside our own logs.
+        "logger": logging.getLogger("socketio"),
+        "engineio_logger": logging.getLogger("engineio"),
+    }
+    socketio.init_app(app, **options)
+    # With Redis, whoever listens may sit in another process.
+    push.use(Pushes(socketio.emit, lambda room: bool(redis_url) or _is_occupied(room)))
+
+
+def use_queue(redis_url: str) -> None:
+    """Push from a process without sockets, such as the clock, through Redis."""
+    push.use(Pushes(RedisQueue(redis_url, write_only=True).emit, lambda room: True))
+
+
+def drop(login_id: str) -> None:
+    """End the sockets of a login that has ended; other processes' end at their next sweep."""
+    for sid, console in list(_open.items()):
+        if console.login == login_id:
+            _open.pop(sid, None)
+            _server().disconnect(sid)
+
+
+def sweep() -> None:
+    """End the sockets whose login has expired or was revoked, whether they send anything or not."""
+    logins = {console.login for console in _open.values()}
+    if logins:
+        for ended in logins - accounts.lasting(logins, clock.now()):
+            drop(ended)
+
+
+def sweep_forever() -> None:
+    while True:
+        socketio.sleep(SWEEP_SECONDS)
+        try:
+            sweep()
+        except Exception as error:  # the database is away, above all: the next sweep is soon
+            log.warning("could not look for ended logins", extra={"error": type(error).__name__})
+
+
+@socketio.on("connect")
+def connect() -> bool:
+    """Let a logged-in browser in; engineio has refused foreign origins before."""
+    if not current_user.is_authenticated:
+        return False
+    account = access.account()
+    if account.peer:
+        join_room(f"peer:{account.peer.id}")
+    if account.role is not Role.PEER:
+        with db.reading() as session:
+            lines = session.scalars(select(Line.id).where(Line.organization_id == account.organization_id))
+            for line in lines.all():
+                join_room(f"line:{line}")
+    _open[_sid()] = Console(current_user.login.id)
+    return True
+
+
+@socketio.on("disconnect")
+def disconnected(*_: Any) -> None:
+    _open.pop(_sid(), None)
+
+
+@socketio.on("heartbeat")
+def heartbeat(*_: Any) -> None:
+    """The peer's console is there."""
+    console = _open.get(_sid())
+    if console is None or time.monotonic() - console.heard < HEARTBEAT_SECONDS:
+        return
+    console.heard = time.monotonic()
+    if not current_user.is_authenticated:
+        disconnect()
+    elif peer := access.account().peer:
+        availability.seen(peer, clock.now())
+
+
+@socketio.on_error_default
+def failed(error: BaseException) -> None:
+    log.error("a socket's event failed", exc_info=error)
+
+
+class Pushes:
+    """What `push.publish` sends through: finds the version, emits, and lets pushes that pile up become one."""
+
+    def __init__(self, emit: Callable[..., Any], is_heard: Callable[[str], bool]) -> None:
+        self._emit = emit
+        self._is_heard = is_heard
+        self._due: set[str] = set()
+        self._turn = threading.Lock()
+
+    def __call__(self, room: str, what: str, id: str) -> None:
+        """Emit `changed` to a room.
+
+        1. If nobody is in the room, do nothing; reading for nobody would cost each webhook as much as its own work.
+        2. If a push to the room has yet to read, leave it at that: it will see what was just committed.
+        3. Else wait for one's turn, read the version, emit.
+        """
+        if room in self._due or not self._is_heard(room):
+            return
+        self._due.add(room)
+        with self._turn:
+            self._due.discard(room)
+            version = _version(what, id)
+        self._emit("changed", {"what": what, "id": id, "version": version}, room=room)
+
+
+class RedisQueue(PubSubManager):  # type: ignore[misc]  # has no types
+    """Carries pushes between processes, and never makes a verb wait for a Redis that is away."""
+
+    name = "redis"
+
+    def __init__(self, url: str, *, write_only: bool = False) -> None:
+        super().__init__(channel="warmline", write_only=write_only)
+        self._client = redis.Redis.from_url(
+            url,
+            socket_timeout=REDIS_SECONDS,
+            socket_connect_timeout=REDIS_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._url = url
+        self._rests_until = float("-inf")
+
+    def _publish(self, data: dict[str, Any]) -> None:
+        if time.monotonic() < self._rests_until:
+            return
+        try:
+            self._client.publish(self.channel, self.json.dumps(data))
+        except redis.RedisError:
+            self._rests_until = time.monotonic() + REST_SECONDS
+            log.warning("a push was lost: Redis does not answer")
+
+    def _listen(self) -> Iterator[bytes]:
+        while True:
+            try:
+                # A silent channel is no failure, so this connection waits without a limit.
+                with redis.Redis.from_url(self._url, socket_keepalive=True) as client, client.pubsub() as listener:
+                    listener.subscribe(self.channel)
+                    for message in listener.listen():
+                        if message["type"] == "message":
+                            yield message["data"]
+            except redis.RedisError:
+                log.warning("pushes of other processes are lost: Redis does not answer")
+                time.sleep(REST_SECONDS)
+
+
+def _version(what: str, id: str) -> str:
+    now = clock.now()
+    if what == "console":
+        return str(screens.console_state(id, now)["version"])
+    with db.reading() as session:
+        organization_id = session.scalars(select(Line.organization_id).where(Line.id == id)).one()
+    return str(screens.board_state(organization_id, now)["version"])
+
+
+def _is_occupied(room: str) -> bool:
+    return any(True for _ in _server().manager.get_participants("/", room))
+
+
+def _server() -> Any:
+    return socketio.server  # type: ignore[attr-defined]  # its type hints lack it
+
+
+def _sid() -> str:
+    return str(request.sid)  # type: ignore[attr-defined]  # Flask-SocketIO adds it
