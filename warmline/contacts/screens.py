@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from routing.eligibility import is_present
@@ -151,6 +151,7 @@ class Console:
     """All that one peer's console shows."""
 
     status: PeerStatus
+    status_at: datetime
     status_reason: str | None
     activity: Activity
     offers: tuple[OfferCard, ...]
@@ -166,7 +167,8 @@ class Console:
 
     @property
     def unlogged(self) -> tuple[ContactEntry, ...]:
-        return tuple(entry for entry in self.contacts if not entry.logged)
+        """What is over and still to be logged."""
+        return tuple(entry for entry in self.contacts if not entry.logged and not entry.live)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +265,7 @@ def console(peer_id: str, now: datetime, contact_id: str | None = None) -> Conso
         entry = _to_open(contacts, contact_id)
         return Console(
             status=peer.status,
+            status_at=peer.status_at,
             status_reason=peer.status_reason,
             activity=_activity(offers, contacts),
             offers=offers,
@@ -338,11 +341,11 @@ def _versioned(answer: dict[str, Any]) -> dict[str, Any]:
     return {"version": hashlib.sha256(canonical.encode()).hexdigest(), **answer}
 
 
-def _peer(session: Session, peer_id: str) -> Row[PeerStatus, str | None]:
-    row = session.execute(select(Peer.status, Peer.status_reason).where(Peer.id == peer_id)).one_or_none()
-    if row is None:
+def _peer(session: Session, peer_id: str) -> Peer:
+    peer = session.get(Peer, peer_id)
+    if peer is None:
         raise NotFound
-    return row
+    return peer
 
 
 def _activity(offers: tuple[OfferCard, ...], contacts: tuple[ContactEntry, ...]) -> Activity:
@@ -474,7 +477,9 @@ def _open(session: Session, peer_id: str, entry: ContactEntry) -> OpenContact:
 def _texts(session: Session, peer_id: str, entry: ContactEntry) -> tuple[Text, ...]:
     if entry.channel is not Channel.TEXT:
         return ()
-    rows = session.scalars(select(Message).where(Message.contact_id == entry.id).order_by(Message.at, Message.id))
+    # The line's own answer bears the time of the text that it answers, and comes after it.
+    in_order = (Message.at, Message.direction, Message.id)
+    rows = session.scalars(select(Message).where(Message.contact_id == entry.id).order_by(*in_order))
     return tuple(
         Text(
             id=message.id,
@@ -548,15 +553,12 @@ def _peers(session: Session, organization_id: str, now: datetime) -> tuple[PeerR
         .outerjoin(Presence, Presence.peer_id == Peer.id)
         .where(Peer.organization_id == organization_id)
     ).all()
-    offers = dict(
-        session.execute(
-            select(Offer.peer_id, Offer.made_at)
-            .join(Peer, Peer.id == Offer.peer_id)
-            .where(Peer.organization_id == organization_id, Offer.state == OfferState.PENDING)
-        )
-        .tuples()
-        .all()
+    offered = session.execute(
+        select(Offer.peer_id, Offer.made_at)
+        .join(Peer, Peer.id == Offer.peer_id)
+        .where(Peer.organization_id == organization_id, Offer.state == OfferState.PENDING)
     )
+    offers: dict[str, datetime] = dict(offered.all())
     engagements = defaultdict(list)
     for engagement in session.scalars(
         select(Engagement)

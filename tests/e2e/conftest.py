@@ -1,0 +1,78 @@
+"""The whole product in real processes, and its people in a real browser."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+
+from tests.product import PASSWORD, Caller, Product, Visitor
+
+PEERS = ("peer1", "peer2")
+
+# email's name, and options of the browser's context → their first page
+Enter = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """One product for each worker; every test leaves it tidy."""
+    with Product(tmp_path_factory.mktemp("product")) as product:
+        yield product
+
+
+@pytest.fixture
+def complaints() -> Iterator[list[str]]:
+    """What browsers complain about: an error in a script, or something that the policy forbids. None is expected."""
+    found: list[str] = []
+    yield found
+    assert found == []
+
+
+@pytest.fixture
+def enter(product: Product, new_context: Callable[..., BrowserContext], complaints: list[str]) -> Iterator[Enter]:
+    """Lets somebody log in, in a browser of their own."""
+    contexts = []
+
+    def log_in(who: str, **options: object) -> Page:
+        context = new_context(base_url=product.url, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", note)
+        page.goto("/login")
+        page.get_by_label("Email address").fill(f"{who}@example.org")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url(lambda url: "/login" not in url)
+        return page
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error" and "Content Security Policy" in message.text:
+            complaints.append(message.text)
+
+    yield log_in
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def caller(product: Product, tidy: None) -> Iterator[Caller]:
+    """Somebody with a telephone, who hangs up in the end."""
+    caller = Caller(product)
+    yield caller
+    with suppress(AssertionError):
+        caller.hangs_up()
+
+
+@pytest.fixture
+def tidy(product: Product) -> Iterator[None]:
+    """Afterwards every contact is over and logged, and every peer is off."""
+    yield
+    for name in PEERS:
+        peer = Visitor(product, f"{name}@example.org")
+        peer.post("/console/status", {"status": "off"})
+        for contact in peer.get("/console/state")["contacts"]:
+            if not contact["logged"]:
+                peer.post(f"/console/contacts/{contact['id']}/end")
+                peer.post(f"/console/contacts/{contact['id']}/report", {"disposition": "dropped"})

@@ -1,0 +1,185 @@
+"""The console under the conditions of real life: bad lines, two tabs, sleep, wrong clocks, typing while it rings."""
+
+import re
+
+from playwright.sync_api import WebSocketRoute, expect
+
+from tests.e2e.conftest import Enter
+from tests.e2e.steps import SOON, alert, call, choose, log, notices, offer, report, said, shown, takes, waits
+from tests.product import CALLER, GEORGIA, Caller, Product
+
+
+def test_a_text_conversation(product: Product, enter: Enter, tidy: None) -> None:
+    peer = enter("peer1")
+    choose(peer, "Available")
+
+    def writes(body: str) -> None:
+        product.script("POST", "/script/texts", **{"from": CALLER, "to": GEORGIA, "body": body})
+
+    writes("is anybody there?")
+    expect(offer(peer)).to_have_accessible_name("Incoming text")
+    offer(peer).get_by_role("button", name="Accept").click()
+    thread = peer.get_by_role("log", name="Messages")
+    expect(thread).to_contain_text("is anybody there?")
+
+    box = peer.get_by_label("Your text")
+    box.fill("Hello, I am here.")
+    box.press("Control+Enter")
+    expect(thread).to_contain_text("Hello, I am here.")
+    expect(thread).to_contain_text("delivered", timeout=SOON)
+    expect(box).to_have_value("")
+    arrived = product.script("GET", f"/script/texts?number=%2B{CALLER[1:]}")["texts"]
+    assert "Hello, I am here." in [text["body"] for text in arrived]
+
+    # What is being typed is not disturbed by what comes in.
+    box.fill("What made")
+    writes("my sister moved away")
+    expect(thread).to_contain_text("my sister moved away")
+    expect(box).to_have_value("What made")
+    expect(box).to_be_focused()
+    box.fill("")
+    peer.get_by_role("button", name="End the conversation").click()
+    log(peer)
+
+
+def test_an_offer_takes_neither_focus_nor_words(enter: Enter, caller: Caller) -> None:
+    peer = enter("peer1")
+    choose(peer, "Available")
+    takes(peer, caller)
+    call(peer).get_by_role("button", name="End call").click()
+    log(peer)
+    peer.get_by_role("link", name=re.compile("Call · Georgia")).first.click()
+    notes = report(peer).get_by_label("Notes")
+    notes.fill("Half a sen")
+    waits(caller)
+    expect(offer(peer)).to_be_visible()
+    expect(alert(peer)).to_contain_text("Incoming call, Georgia line")
+    expect(notes).to_be_focused()
+    expect(notes).to_have_value("Half a sen")
+    notes.press_sequentially("tence")
+    expect(notes).to_have_value("Half a sentence")
+
+
+def test_a_draft_is_saved_again_when_the_line_is_back(enter: Enter, caller: Caller) -> None:
+    peer = enter("peer1")
+    choose(peer, "Available")
+    takes(peer, caller)
+    peer.route("**/draft", lambda route: route.abort())
+    report(peer).get_by_label("Notes").fill("The garden.")
+    expect(report(peer)).to_contain_text("Not saved, trying again")
+    expect(said(peer)).to_contain_text("The report is not saved. Trying again.")
+    peer.unroute("**/draft")
+    expect(report(peer)).to_contain_text(re.compile("Saved .*:"), timeout=SOON)
+    assert peer.evaluate("JSON.stringify([localStorage, sessionStorage])").count("garden") == 0
+
+
+def test_one_tab_holds_the_phone(enter: Enter, tidy: None) -> None:
+    first = enter("peer1")
+    choose(first, "Available")
+    second = first.context.new_page()
+    second.goto("/console")
+    elsewhere = "Your phone is in another tab"
+    expect(notices(second).get_by_text(elsewhere)).to_be_visible()
+    expect(notices(first).get_by_text(elsewhere)).to_be_hidden()
+    second.get_by_role("button", name="Use the phone here").click()
+    expect(notices(first).get_by_text(elsewhere)).to_be_visible()
+    expect(notices(second).get_by_text(elsewhere)).to_be_hidden()
+    second.close()
+    expect(notices(first).get_by_text(elsewhere)).to_be_hidden()
+
+
+def test_a_call_stays_in_its_tab(enter: Enter, caller: Caller) -> None:
+    first = enter("peer1")
+    choose(first, "Available")
+    takes(first, caller)
+    second = first.context.new_page()
+    second.goto("/console")
+    expect(notices(second).get_by_text("You are on a call in another tab")).to_be_visible()
+    expect(second.get_by_role("button", name="Use the phone here")).to_be_hidden()
+    expect(call(second)).to_contain_text("On the call in another tab")
+    call(second).get_by_role("button", name="End call").click()
+    expect(report(first)).to_contain_text("Wrap-up")
+    caller.is_in("ended")
+
+
+def test_an_offer_is_accepted_in_the_tab_without_the_phone(enter: Enter, caller: Caller) -> None:
+    first = enter("peer1")
+    choose(first, "Available")
+    second = first.context.new_page()
+    second.goto("/console")
+    expect(notices(second).get_by_text("Your phone is in another tab")).to_be_visible()
+    waits(caller)
+    offer(second).get_by_role("button", name="Accept").click()
+    expect(call(second)).to_contain_text("Connected", timeout=SOON)
+    expect(call(first)).to_contain_text("On the call in another tab")
+
+
+def test_without_a_socket_the_console_is_present_and_finds_its_offer(enter: Enter, caller: Caller) -> None:
+    def refuse(socket: WebSocketRoute) -> None:
+        socket.close()
+
+    peer = enter("peer1")
+    peer.route_web_socket("**/socket.io/**", refuse)
+    peer.reload()
+    choose(peer, "Available")
+    expect(peer.locator("#connection")).to_have_text("Live every 15 seconds")
+    waits(caller)
+    expect(offer(peer)).to_be_visible(timeout=18_000)
+
+
+def test_a_lost_connection_is_said_and_so_is_its_return(enter: Enter, tidy: None) -> None:
+    peer = enter("peer1")
+    expect(peer.locator("#connection")).to_have_text("Live")
+    peer.clock.install()
+    peer.reload()
+    expect(peer.locator("#connection")).to_have_text("Live")
+    peer.context.set_offline(True)
+    peer.clock.fast_forward(16_000)
+    expect(notices(peer).get_by_text("No connection. We keep trying; what you type stays here.")).to_be_visible()
+    expect(peer.locator("#connection")).to_have_text("No connection")
+    peer.clock.fast_forward(24_000)
+    peer.context.set_offline(False)
+    peer.clock.fast_forward(16_000)
+    expect(notices(peer).get_by_text(re.compile(r"You were away \d\d seconds. Here is the latest."))).to_be_visible()
+    expect(notices(peer).get_by_text("No connection.")).to_be_hidden()
+
+
+def test_a_computer_whose_clock_is_wrong_shows_the_right_deadline(enter: Enter, caller: Caller) -> None:
+    peer = enter("peer1")
+    peer.add_init_script("const now = Date.now; Date.now = () => now() + 300_000;")
+    peer.reload()
+    choose(peer, "Available")
+    waits(caller)
+    expect(offer(peer).locator(".offer-deadline time")).to_have_text(re.compile(r"0:(1\d|20)"))
+    expect(alert(peer)).to_contain_text(re.compile(r"(1\d|20) seconds"))
+
+
+def test_the_time_left_is_said_when_asked_for_and_at_ten_seconds(enter: Enter, caller: Caller) -> None:
+    peer = enter("peer1")
+    choose(peer, "Available")
+    waits(caller)
+    offer(peer).get_by_role("button", name="Say the time left").press("Enter")
+    expect(said(peer)).to_have_text(re.compile(r"\d+ seconds left"))
+    expect(alert(peer)).to_have_text(re.compile(r"^(10|9) seconds left to answer$"), timeout=13_000)
+    expect(offer(peer)).to_have_count(0, timeout=13_000)
+    expect(shown(peer).get_by_text("was not answered in time")).to_be_visible()
+
+
+def test_the_theme_is_kept(enter: Enter) -> None:
+    peer = enter("peer1", color_scheme="light")
+    page = peer.locator("html")
+    expect(page).to_have_attribute("data-bs-theme", "light")
+    toggle = peer.get_by_role("button", name=re.compile("^Theme"))
+    toggle.click()
+    toggle.click()
+    expect(page).to_have_attribute("data-bs-theme", "dark")
+    peer.reload()
+    expect(page).to_have_attribute("data-bs-theme", "dark")
+    expect(toggle).to_have_text("Theme: dark")
+
+
+def test_without_scripts_the_forms_still_work(enter: Enter, tidy: None) -> None:
+    peer = enter("peer1", java_script_enabled=False)
+    expect(peer.get_by_text("This browser runs no scripts")).to_be_visible()
+    choose(peer, "Meeting")
+    expect(peer).to_have_url(re.compile("/console$"))

@@ -1,0 +1,136 @@
+// Keeps a page as fresh as the server: a Socket.IO push says that something changed, and the page asks for all of
+// itself again. It also asks on every (re)connection, when it wakes, and every 15 s, so a lost push heals itself.
+//
+// No htmx here: the page is one fragment, fetched in one request and morphed, which keeps focus and typed text.
+
+import { io } from "./vendor/socket.io.esm.min.js";
+import { readFragment } from "./api.js";
+import { notice } from "./announce.js";
+import { morph } from "./morph.js";
+import { draw, learnFromAnswer, learnFromPage } from "./time.js";
+
+const POLL_MS = 15_000;
+const AWAY_MS = 20_000; // a silence that long is worth a word
+
+// `root` holds the fragment; `url()` names it; `beat(socket)` tells the server that somebody is here;
+// `changed()` runs after each new version. Returns `refresh()`, whose promise is done when the page is fresh.
+export function live({ root, url, beat = () => {}, beatMs = 10_000, changed = () => {} }) {
+  const socket = io({ transports: ["websocket"] });
+  let etag = null;
+  let shownUrl = url();
+  let lastGood = Date.now();
+  let wanted = false;
+  let running = null;
+
+  function refresh() {
+    wanted = true;
+    running ??= untilFresh().finally(() => {
+      running = null;
+    });
+    return running;
+  }
+
+  async function untilFresh() {
+    while (wanted) {
+      wanted = false;
+      await once();
+    }
+  }
+
+  async function once() {
+    const asked = url();
+    const askedAt = Date.now();
+    try {
+      const answer = await readFragment(asked, asked === shownUrl ? etag : null);
+      if (asked !== url()) {
+        wanted = true; // the person went elsewhere meanwhile
+        return;
+      }
+      if (answer) show(answer, asked, askedAt);
+      good();
+    } catch (refusal) {
+      failed(refusal);
+    }
+  }
+
+  function show({ html, etag: version }, asked, askedAt) {
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    const newer = template.content.firstElementChild;
+    learnFromAnswer(newer.dataset.now, askedAt);
+    morph(root.firstElementChild, newer);
+    etag = version;
+    shownUrl = asked;
+    draw();
+    changed();
+  }
+
+  function good() {
+    const away = Date.now() - lastGood;
+    lastGood = Date.now();
+    if (away > AWAY_MS) notice("away", `You were away ${spoken(away)}. Here is the latest.`);
+    notice("connection", "");
+    state(socket.connected ? "live" : "polling");
+    const asOf = document.querySelector("[data-as-of]");
+    if (asOf) asOf.textContent = new Date().toLocaleTimeString();
+  }
+
+  function failed(refusal) {
+    if (refusal.status === 401) {
+      notice("connection", "You are logged out. Log in again in another tab, then come back: what you typed is still here.");
+      state("logged-out");
+    } else if (refusal.status === 404) {
+      location.assign(root.dataset.page); // what was open is not ours any more
+    } else {
+      notice("connection", "No connection. We keep trying; what you type stays here.");
+      state("lost");
+    }
+  }
+
+  socket.on("connect", () => {
+    beat(socket);
+    refresh();
+  });
+  socket.on("disconnect", () => state("polling"));
+  socket.on("changed", refresh);
+
+  setInterval(refresh, POLL_MS);
+  setInterval(() => beat(socket), beatMs);
+  onWaking(() => {
+    if (socket.connected) socket.disconnect().connect(); // it may be dead without knowing it
+    refresh();
+  });
+  learnFromPage(root.firstElementChild.dataset.now);
+  draw();
+  return refresh;
+}
+
+const STATES = {
+  live: "Live",
+  polling: "Live every 15 seconds",
+  lost: "No connection",
+  "logged-out": "Logged out",
+};
+
+function state(name) {
+  const element = document.getElementById("connection");
+  element.dataset.state = name;
+  element.textContent = STATES[name];
+}
+
+// A computer that slept ran no timers: the next tick comes much too late.
+function onWaking(act) {
+  let ticked = Date.now();
+  setInterval(() => {
+    const slept = Date.now() - ticked > AWAY_MS;
+    ticked = Date.now();
+    if (slept) act();
+  }, 1000);
+  addEventListener("online", act);
+  addEventListener("pageshow", (event) => event.persisted && act());
+}
+
+function spoken(ms) {
+  const seconds = Math.round(ms / 1000);
+  return seconds < 120 ? `${seconds} seconds` : `${Math.round(seconds / 60)} minutes`;
+}

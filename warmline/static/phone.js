@@ -1,0 +1,167 @@
+// The call card: the phone of this tab, its one call, and what is said about it.
+
+import { readJson, send } from "./api.js";
+import { notice, sayAloud } from "./announce.js";
+import { hasPhone, takePhone, tellOthers } from "./tab.js";
+
+const RENEW_AT = 0.8; // of a token's life
+
+const page = document.getElementById("console");
+
+let phone = null; // a promise of the softphone, opened in advance
+let call = null;
+let line = "none"; // of this tab: none, connecting, connected, reconnecting
+let muted = false;
+let said = "";
+
+// Opens the softphone before it is needed: at Accept every second counts.
+export function prepare() {
+  phone ??= open().catch((error) => {
+    phone = null;
+    throw error;
+  });
+  phone.catch(() => {}); // whoever connects will say it
+  return phone;
+}
+
+async function open() {
+  const [{ open: openPhone }, { token, ttl }] = await Promise.all([
+    import(page.dataset.softphone),
+    readJson(page.dataset.token),
+  ]);
+  const opened = await openPhone({
+    token,
+    onLost: (error) => console.warn("softphone:", error),
+    onWarning: () => sayAloud("Your network is weak just now."),
+  });
+  renewAfter(opened, ttl);
+  return opened;
+}
+
+function renewAfter(opened, ttl) {
+  setTimeout(async () => {
+    try {
+      const renewed = await readJson(page.dataset.token);
+      opened.token(renewed.token);
+      renewAfter(opened, renewed.ttl);
+    } catch {
+      renewAfter(opened, 60);
+    }
+  }, ttl * RENEW_AT * 1000);
+}
+
+// Brings this tab's leg up. The server gives it 15 seconds, then the caller is offered to somebody else.
+export async function connect(params) {
+  await takePhone();
+  notice("failure", "");
+  set("connecting");
+  try {
+    call = await (await prepare()).connect({ params });
+  } catch (error) {
+    set("none");
+    notice("failure", inWords(error));
+    return;
+  }
+  muted = false;
+  call.on("ended", () => {
+    call = null;
+    set("none");
+  });
+  call.on("reconnecting", () => set("reconnecting"));
+  call.on("reconnected", () => set("connected"));
+  set("connected");
+}
+
+function inWords(error) {
+  const what = [error.name, error.code, error.message, error.cause?.name].join(" ");
+  if (/NotAllowed|PermissionDenied|31401/.test(what)) {
+    return "The browser did not let us use the microphone. Allow it beside the address, then press “Connect the phone”. The caller keeps their place.";
+  }
+  if (/NotFound|AcquisitionFailed|31402|NotReadable/.test(what)) {
+    return "No microphone was found, or another program holds it. Plug it in or close that program, then press “Connect the phone”. The caller keeps their place.";
+  }
+  return "Your phone could not connect. Press “Connect the phone” to try again. The caller keeps their place.";
+}
+
+function set(state) {
+  line = state;
+  tellOthers(state !== "none");
+  render();
+}
+
+export function isOnCall() {
+  return call !== null;
+}
+
+// Draws the card after every refresh: the server knows the engagement, this tab knows its own phone.
+export function render() {
+  const card = document.querySelector("[data-call]");
+  if (!card) {
+    hangUp(); // the server says that the call is over
+    said = "";
+    return;
+  }
+  const words = wordsFor(card.dataset.callState);
+  card.querySelector("#call-words").textContent = words;
+  const mute = card.querySelector("[data-mute]");
+  mute.disabled = !call;
+  mute.setAttribute("aria-pressed", String(muted));
+  card.querySelector("[data-connect]").hidden = line !== "none" || card.dataset.callState !== "connecting";
+  if (words !== said) sayAloud(words);
+  said = words;
+}
+
+function wordsFor(engagement) {
+  if (line === "reconnecting") return "Reconnecting…";
+  if (engagement === "connecting") return line === "none" ? "Your phone is not connected" : "Connecting…";
+  if (line !== "none") return muted ? "Connected, you are muted" : "Connected";
+  return hasPhone() ? "Your side of the call has ended" : "On the call in another tab";
+}
+
+function hangUp() {
+  if (!call) return;
+  call.hangup();
+  call = null;
+  set("none");
+}
+
+// First the server, then the phone: a phone that just falls silent would count as lost, and the caller would be asked
+// to wait for the next peer.
+export async function end(url) {
+  await send(url, {});
+  hangUp();
+}
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-mute]") && call) {
+    muted = !muted;
+    call.mute(muted);
+    render();
+  }
+  const card = event.target.closest("[data-call]");
+  if (card && event.target.closest("[data-connect]")) connect({ offer: card.dataset.callOffer });
+});
+
+// Asking for the microphone in the middle of the first ring would cost the caller time.
+export async function watchMicrophone() {
+  const status = await navigator.permissions?.query({ name: "microphone" }).catch(() => null);
+  if (!status) return;
+  const show = () => {
+    notice("microphone", {
+      prompt: "Your browser will ask for the microphone at your first call. Better ask now.",
+      denied: "Your browser refuses the microphone to this page: calls cannot connect. Allow it beside the address.",
+    }[status.state]);
+  };
+  status.addEventListener("change", show);
+  show();
+}
+
+document.querySelector("[data-ask-microphone]").addEventListener("click", async () => {
+  try {
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+    for (const track of stream.getTracks()) track.stop();
+    notice("microphone", "");
+  } catch (error) {
+    notice("microphone", `The microphone is not available (${error.name}). Allow it beside the address, and look whether it is plugged in.`);
+  }
+});

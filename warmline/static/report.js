@@ -1,0 +1,130 @@
+// The contact report saves itself from the first key. Nothing of it is kept in the browser: it may hold somebody's
+// troubles, and the computer may be shared.
+
+import { send } from "./api.js";
+import { sayAloud } from "./announce.js";
+
+const PAUSE_MS = 800;
+const RETRY_MS = [2000, 4000, 8000, 15_000];
+
+// form → { timer, saving: promise or null, unsaved, failures }
+const known = new Map();
+
+function stateOf(form) {
+  if (!known.has(form)) known.set(form, { timer: null, saving: null, unsaved: false, failures: 0 });
+  return known.get(form);
+}
+
+function edited(form) {
+  const state = stateOf(form);
+  state.unsaved = true;
+  if ("logged" in form.dataset) {
+    show(form, "Changed. Press Save to keep it."); // what is logged changes only when its peer says so
+    return;
+  }
+  show(form, "");
+  saveAfter(form, PAUSE_MS);
+}
+
+function saveAfter(form, pause) {
+  const state = stateOf(form);
+  clearTimeout(state.timer);
+  state.timer = setTimeout(() => save(form), pause);
+}
+
+// One draft at a time, or an older one could arrive last.
+async function save(form, options) {
+  const state = stateOf(form);
+  clearTimeout(state.timer);
+  await state.saving;
+  if (!state.unsaved || "logged" in form.dataset) return;
+  state.unsaved = false;
+  state.saving = send(form.dataset.draft, new FormData(form), options).then(
+    () => {
+      if (state.failures) sayAloud("The report is saved.");
+      state.failures = 0;
+      if (!state.unsaved) show(form, `Saved ${new Date().toLocaleTimeString()}`);
+    },
+    (refusal) => {
+      if (refusal.status >= 400 && refusal.status < 500 && refusal.status !== 401) {
+        show(form, `Not saved: ${refusal.message}`);
+        return;
+      }
+      state.unsaved = true;
+      if (!state.failures) sayAloud("The report is not saved. Trying again.");
+      show(form, "Not saved, trying again");
+      saveAfter(form, RETRY_MS[Math.min(state.failures++, RETRY_MS.length - 1)]);
+    },
+  );
+  await state.saving;
+  state.saving = null;
+}
+
+function show(form, words) {
+  form.querySelector("[data-saved]").textContent = words;
+}
+
+export function hasUnsaved() {
+  return [...known.values()].some((state) => state.unsaved || state.saving);
+}
+
+// Sends at once whatever is not saved: before another contact is opened, or the page is hidden.
+export function saveAll() {
+  for (const form of known.keys()) save(form, { keepalive: true });
+}
+
+// Finishes the report; answers whether it was taken. What the server misses is named, and the focus goes there.
+export async function finish(form) {
+  const state = stateOf(form);
+  clearTimeout(state.timer);
+  await state.saving;
+  state.unsaved = false; // all of it goes with this request
+  complain(form, null);
+  try {
+    await send(form.action, new FormData(form));
+  } catch (refusal) {
+    state.unsaved = true;
+    complain(form, refusal);
+    return false;
+  }
+  form.dataset.logged = "";
+  show(form, `Logged ${new Date().toLocaleTimeString()}`);
+  return true;
+}
+
+const MISSING = { disposition_missing: "disposition", reasons_missing: "reasons" };
+
+// Shows why the report was not taken, with a link to the field if it is about one; null clears that.
+function complain(form, refusal) {
+  const summary = form.querySelector("[data-errors]");
+  summary.replaceChildren();
+  summary.hidden = !refusal;
+  for (const fieldset of form.querySelectorAll("fieldset")) {
+    fieldset.removeAttribute("aria-describedby");
+    fieldset.classList.remove("missing");
+  }
+  if (!refusal) return;
+  const field = MISSING[refusal.code];
+  const words = document.createElement(field ? "a" : "span");
+  words.textContent = refusal.message;
+  summary.append("Not logged yet. ", words);
+  summary.focus();
+  if (!field) return;
+  const fieldset = form.querySelector(`fieldset[data-field="${field}"]`);
+  fieldset.setAttribute("aria-describedby", summary.id);
+  fieldset.classList.add("missing");
+  words.href = `#${fieldset.id}`;
+  words.addEventListener("click", (event) => {
+    event.preventDefault();
+    fieldset.querySelector("input").focus();
+  });
+}
+
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("form[data-report]");
+  if (form) edited(form);
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "hidden") saveAll();
+});
+addEventListener("online", saveAll);

@@ -1,0 +1,90 @@
+// The ring, made by the browser itself, so that no file can be missing.
+
+import { notice } from "./announce.js";
+
+// Notes as [start in s, frequency in Hz, length in s]; the pattern repeats every PERIOD_MS.
+const SOUNDS = {
+  chime: { wave: "sine", notes: [[0, 659, 0.5], [0.25, 880, 0.7]] },
+  bell: { wave: "triangle", notes: [[0, 988, 0.9], [0.6, 988, 0.9]] },
+  phone: { wave: "square", notes: [[0, 440, 0.35], [0.0, 480, 0.35], [0.5, 440, 0.35], [0.5, 480, 0.35]] },
+};
+const PERIOD_MS = 2000;
+
+let audio = null;
+let repeating = null;
+
+export const settings = {
+  get sound() {
+    return SOUNDS[stored("ring-sound")] ? stored("ring-sound") : "chime";
+  },
+  set sound(name) {
+    store("ring-sound", name);
+  },
+  get volume() {
+    const volume = Number(stored("ring-volume") ?? 80);
+    return volume >= 0 && volume <= 100 ? volume : 80;
+  },
+  set volume(percent) {
+    store("ring-volume", percent);
+  },
+};
+
+export function start() {
+  if (repeating) return;
+  once();
+  repeating = setInterval(once, PERIOD_MS);
+}
+
+export function stop() {
+  clearInterval(repeating);
+  repeating = null;
+}
+
+export function once() {
+  const { wave, notes } = SOUNDS[settings.sound];
+  const context = awake();
+  for (const [start, frequency, length] of notes) {
+    const from = context.currentTime + start;
+    const tone = new OscillatorNode(context, { type: wave, frequency });
+    const volume = new GainNode(context, { gain: 0 });
+    volume.gain.setValueAtTime(0, from);
+    volume.gain.linearRampToValueAtTime(settings.volume / 100, from + 0.02);
+    volume.gain.exponentialRampToValueAtTime(0.001, from + length);
+    tone.connect(volume).connect(context.destination);
+    tone.start(from);
+    tone.stop(from + length);
+  }
+}
+
+// Browsers keep a page silent until its user has touched it; then we must say so, or a peer waits for a ring in vain.
+function awake() {
+  audio ??= new AudioContext();
+  if (audio.state === "suspended") audio.resume();
+  return audio;
+}
+
+function showSilence() {
+  document.getElementById("notice-sound").hidden = awake().state !== "suspended";
+}
+
+export function watchSilence() {
+  awake().addEventListener("statechange", showSilence);
+  for (const touch of ["pointerdown", "keydown"]) addEventListener(touch, () => awake(), { capture: true });
+  setTimeout(showSilence, 300); // resuming takes a moment where it is allowed
+}
+
+function stored(key) {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+function store(key, value) {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    notice("failure", "This browser cannot remember the setting.");
+  }
+}

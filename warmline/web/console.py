@@ -1,0 +1,161 @@
+"""The peer's console: its page, its state, and one route for each of its buttons.
+
+Without a script every button is a plain form that leads back to the page; a script asks for JSON.
+"""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, current_app, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from warmline import clock
+from warmline.contacts import availability, offers, parting, screens, texts, wrapup
+from warmline.models import Channel
+from warmline.telephony.twilio_gateway import softphone_token
+from warmline.web import access
+from warmline.web.errors import wants_json
+
+TOKEN_SECONDS = 3600
+
+blueprint = Blueprint("console", __name__, url_prefix="/console")
+
+
+@blueprint.app_template_filter()
+def clock_time(at: datetime, zone: str, now: datetime) -> str:
+    """A time as people at the line's place read it: "8:05 PM", or "Mar 7, 8:05 PM" if that is not today."""
+    there, today = at.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()
+    time = there.strftime("%I:%M %p").lstrip("0")
+    return time if there.date() == today else f"{there:%b} {there.day}, {time}"
+
+
+@blueprint.get("")
+@access.role("peer")
+def page() -> ResponseReturnValue:
+    """The whole page; `contact` names the one to open."""
+    return _render("console/page.html")
+
+
+@blueprint.get("/fragment")
+@access.role("peer")
+def fragment() -> ResponseReturnValue:
+    """What changes on the page; 304 while it is the version that the browser has."""
+    return _render("console/_live.html")
+
+
+@blueprint.get("/state")
+@access.role("peer")
+def state() -> ResponseReturnValue:
+    return jsonify(screens.console_state(access.peer().id, clock.now()))
+
+
+@blueprint.post("/status")
+@access.role("peer")
+def status() -> ResponseReturnValue:
+    availability.choose(access.peer(), request.form.get("status", ""), clock.now())
+    return _done()
+
+
+@blueprint.post("/heartbeat")
+@access.role("peer")
+def heartbeat() -> ResponseReturnValue:
+    """Presence for a console without a socket."""
+    availability.seen(access.peer(), clock.now())
+    return _done()
+
+
+@blueprint.post("/offers/<offer_id>/accept")
+@access.role("peer")
+def accept(offer_id: str) -> ResponseReturnValue:
+    peer = access.peer()
+    engagement = offers.accept(peer, offer_id, clock.now())
+    if not wants_json():
+        return _done()
+    if engagement.channel == Channel.VOICE:
+        return jsonify(connect={"offer": engagement.offer_id}, identity=peer.identity)
+    return jsonify(contact=engagement.contact_id)
+
+
+@blueprint.post("/offers/<offer_id>/decline")
+@access.role("peer")
+def decline(offer_id: str) -> ResponseReturnValue:
+    offers.decline(access.peer(), offer_id, clock.now())
+    return _done()
+
+
+@blueprint.post("/contacts/<contact_id>/messages")
+@access.role("peer")
+def message(contact_id: str) -> ResponseReturnValue:
+    written = texts.write(access.peer(), contact_id, request.form.get("body", ""), clock.now())
+    return _done(message=written.id)
+
+
+@blueprint.post("/contacts/<contact_id>/end")
+@access.role("peer")
+def end(contact_id: str) -> ResponseReturnValue:
+    parting.end(access.peer(), contact_id, clock.now())
+    return _done()
+
+
+@blueprint.post("/contacts/<contact_id>/draft")
+@access.role("peer")
+def draft(contact_id: str) -> ResponseReturnValue:
+    """Save the report as far as it is filled in."""
+    wrapup.draft(access.peer(), contact_id, *_report_form(), clock.now())
+    return _done()
+
+
+@blueprint.post("/contacts/<contact_id>/report")
+@access.role("peer")
+def report(contact_id: str) -> ResponseReturnValue:
+    """Finish the report: the contact is logged."""
+    wrapup.report(access.peer(), contact_id, *_report_form(), clock.now())
+    return _done()
+
+
+@blueprint.get("/softphone")
+@access.role("peer")
+def softphone() -> ResponseReturnValue:
+    """A fresh token for the phone in the browser; `ttl` in seconds."""
+    identity = access.peer().identity
+    config = current_app.config
+    token = softphone_token(
+        config["TWILIO_ACCOUNT_SID"],
+        config["TWILIO_API_KEY_SID"],
+        config["TWILIO_API_KEY_SECRET"],
+        config["TWILIO_TWIML_APP_SID"],
+        identity,
+        TOKEN_SECONDS,
+    )
+    return jsonify(token=token, identity=identity, ttl=TOKEN_SECONDS)
+
+
+def _render(template: str) -> ResponseReturnValue:
+    now = clock.now()
+    view = screens.console(access.peer().id, now, request.args.get("contact"))
+    html = render_template(template, view=view, now=now, softphone_module=_softphone_module())
+    response = current_app.make_response(html)
+    response.set_etag(screens.version(view))
+    return response.make_conditional(request)
+
+
+def _softphone_module() -> str:
+    """The module behind the phone: the simulator's own while there is one, else ours over Twilio's SDK."""
+    simulator = current_app.config["TWILIO_API_BASE_URL"]
+    return f"{simulator}/softphone.js" if simulator else url_for("static", filename="softphone.js")
+
+
+def _report_form() -> tuple[str, list[str], str, bool]:
+    form = request.form
+    return (
+        form.get("disposition", ""),
+        form.getlist("reasons"),
+        form.get("notes", ""),
+        bool(form.get("text_ok")),
+    )
+
+
+def _done(**answer: str) -> ResponseReturnValue:
+    if wants_json():
+        return jsonify(ok=True, **answer)
+    return redirect(url_for("console.page"), 303)
