@@ -1,0 +1,228 @@
+// Telephones on a page: each dials, hears, presses keys and texts on its own.
+// One event stream brings everything; a telephone picks out what is for it.
+
+const NUMBERS = ["+14045550123", "+13125550142", "+12025550167", "+14045550188", "+13125550119"];
+const KEPT_NOTES = 100;
+
+const STATES = {
+  arriving: "Ringing…",
+  menu: "Connected to the line",
+  queue: "Waiting in the queue",
+  conference: "In a conversation room",
+  ended: "Call ended",
+};
+
+const phones = [];
+const silent = document.getElementById("silent");
+const link = document.getElementById("link");
+
+async function post(path, body = {}) {
+  const answer = await fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  if (!answer.ok) {
+    const found = await answer.json().catch(() => ({}));
+    throw new Error(found.error ?? `The phone company answered ${answer.status}.`);
+  }
+  return answer.status === 204 ? null : answer.json();
+}
+
+function write(log, words, kind) {
+  const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 20;
+  const line = document.createElement("p");
+  line.className = kind;
+  line.textContent = words;
+  log.append(line);
+  if (atEnd) log.scrollTop = log.scrollHeight;
+  return line;
+}
+
+function hush() {
+  window.speechSynthesis?.cancel();
+}
+
+class Telephone {
+  call = null; // the SID while a call lasts
+  early = null; // while dialling: what the stream brings before the call's SID is known
+
+  constructor(count, number) {
+    this.root = document.getElementById("telephone").content.cloneNode(true).querySelector("section");
+    this.fields = Object.fromEntries([...this.root.querySelectorAll("[name]")].map((field) => [field.name, field]));
+    this.parts = Object.fromEntries([...this.root.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
+    this.dialButton = this.root.querySelector("[data-act=dial]");
+    this.endButton = this.root.querySelector("[data-act=end]");
+    this.keys = this.root.querySelectorAll("[data-key]");
+    this.label(count);
+    this.fields.mine.value = number;
+
+    this.dialButton.addEventListener("click", () => this.dial());
+    this.endButton.addEventListener("click", () => this.hangUp());
+    this.fields.line.addEventListener("change", () => {
+      this.parts.other.hidden = this.fields.line.value !== "";
+    });
+    this.root.querySelector(".pad").addEventListener("click", ({ target }) => {
+      if (target.dataset.key) this.press(target.dataset.key);
+    });
+    this.parts.compose.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.text();
+    });
+  }
+
+  label(count) {
+    const name = (part, id) => {
+      this.parts[`${part}-title`].id = id;
+      this.parts[part].setAttribute("aria-labelledby", id);
+    };
+    const title = this.root.querySelector("h2");
+    title.textContent = `Telephone ${count}`;
+    title.id = `phone-${count}`;
+    this.root.setAttribute("aria-labelledby", title.id);
+    name("heard", `heard-${count}`);
+    name("texts", `texts-${count}`);
+  }
+
+  get mine() {
+    return this.fields.mine.value.replace(/[\s().-]/g, "");
+  }
+
+  get other() {
+    return this.fields.line.value || this.fields.number.value.replace(/[\s().-]/g, "");
+  }
+
+  show(state) {
+    this.parts.state.textContent = state;
+    this.root.toggleAttribute("data-live", Boolean(this.call));
+    this.dialButton.disabled = Boolean(this.call);
+    this.endButton.disabled = !this.call;
+    for (const key of this.keys) key.disabled = !this.call;
+  }
+
+  async dial() {
+    this.parts.heard.replaceChildren();
+    this.show("Dialling…");
+    this.dialButton.disabled = true;
+    this.early = [];
+    try {
+      const from = this.fields.withheld.checked ? "" : this.mine;
+      const call = await post("/phones/calls", { from, to: this.other });
+      this.call = call.sid;
+      this.show(STATES[call.where]);
+      this.endButton.focus();
+    } catch (error) {
+      this.show(error.message);
+    }
+    const early = this.early;
+    this.early = null;
+    early.forEach((event) => this.take(event));
+  }
+
+  async hangUp() {
+    if (this.call) await post(`/phones/calls/${this.call}/hangup`).catch((error) => this.show(error.message));
+  }
+
+  async press(key) {
+    if (!this.call) return;
+    write(this.parts.heard, `You pressed ${key}`, "aside");
+    hush(); // a key cuts a prompt short
+    await post(`/phones/calls/${this.call}/keys`, { digits: key }).catch((error) => this.show(error.message));
+  }
+
+  async text() {
+    const { body } = this.fields;
+    try {
+      await post("/phones/texts", { from: this.mine, to: this.other, body: body.value });
+      body.value = "";
+    } catch (error) {
+      write(this.parts.texts, error.message, "aside");
+    }
+  }
+
+  take(event) {
+    if (this.early && event.call) this.early.push(event);
+    if (event.message && event.number === this.mine) this.receive(event);
+    if (!event.call || event.call !== this.call) return;
+    if (event.state === "ended") this.ended();
+    else if (event.state) this.show(STATES[event.state] ?? event.state);
+    else this.hear(event);
+  }
+
+  hear(event) {
+    const { heard } = this.parts;
+    if (event.verb === "Say") {
+      write(heard, event.text, "said").lang = event.language;
+      this.speak(event);
+    } else if (event.verb === "Play") {
+      write(heard, `♪ Music or a recording: ${event.text}`, "aside");
+    } else if (event.verb === "Conference") {
+      hush();
+      this.show("In conversation (voices are not carried)");
+      write(heard, "Somebody is on the line with you.", "aside");
+    } else if (event.gather === true) {
+      write(heard, "You may press a key now.", "aside asked");
+    }
+  }
+
+  speak({ text, language }) {
+    if (silent.checked || !window.speechSynthesis) return;
+    const words = new SpeechSynthesisUtterance(text);
+    words.lang = language;
+    speechSynthesis.speak(words);
+  }
+
+  ended() {
+    this.call = null;
+    if (!phones.some((phone) => phone.call)) hush();
+    this.show(STATES.ended);
+    write(this.parts.heard, "The call is over.", "aside");
+    this.dialButton.focus({ preventScroll: true });
+  }
+
+  receive(event) {
+    const mine = event.from === this.mine;
+    this.parts.none.remove();
+    const line = write(this.parts.texts, event.text, mine ? "mine" : "theirs");
+    const small = document.createElement("small");
+    small.textContent = mine ? `to ${event.to}` : `from ${event.from}`;
+    line.append(small);
+    this.parts.texts.scrollTop = this.parts.texts.scrollHeight;
+  }
+}
+
+function add() {
+  const phone = new Telephone(phones.length + 1, NUMBERS[phones.length % NUMBERS.length]);
+  phones.push(phone);
+  document.getElementById("phones").append(phone.root);
+  return phone;
+}
+
+function note({ code, message }) {
+  const entry = document.createElement("li");
+  entry.textContent = `${code}: ${message}`;
+  const notes = document.getElementById("notes");
+  notes.prepend(entry);
+  while (notes.children.length > KEPT_NOTES) notes.lastChild.remove();
+  const count = document.getElementById("count");
+  count.textContent = Number(count.textContent) + 1;
+}
+
+add();
+add();
+document.getElementById("another").addEventListener("click", () => add().root.focus());
+silent.addEventListener("change", hush);
+
+const events = new EventSource("/phones/events");
+events.onopen = () => (link.textContent = "");
+events.onerror = () => (link.textContent = "The phone company cannot be reached.");
+events.onmessage = ({ data }) => {
+  const event = JSON.parse(data);
+  if (event.noted) note(event.noted);
+  else phones.forEach((phone) => phone.take(event));
+};
+
+// A telephone that is no longer there has hung up.
+addEventListener("pagehide", () => {
+  for (const { call } of phones) if (call) navigator.sendBeacon(`/phones/calls/${call}/hangup`);
+});
