@@ -12,7 +12,7 @@ def first_in_line(contact: Waiting) -> tuple[int, datetime, str]:
 
 
 def longest_idle(contact: Waiting) -> Callable[[Peer], tuple[bool, int, datetime, str]]:
-    """For one contact: never the latest asked while another is free, then whoever was asked least, then the longest idle."""
+    """Never the latest asked while another is free, then whoever was asked least, then the longest idle."""
 
     def key(peer: Peer) -> tuple[bool, int, datetime, str]:
         asked_last = bool(contact.asked) and contact.asked[-1] == peer.id

@@ -86,7 +86,7 @@ class Activity(StrEnum):
     WRAPPING = "wrapping"
 
 
-C, E, O, L, M, R = ContactState, EngagementState, OfferState, LegState, MessageState, RequestState
+C, E, L, M, R = ContactState, EngagementState, LegState, MessageState, RequestState
 
 CONTACT: Mapping[tuple[StrEnum, str], StrEnum] = {
     (C.ARRIVING, "queued"): C.WAITING,
@@ -119,11 +119,11 @@ ENGAGEMENT: Mapping[tuple[StrEnum, str], StrEnum] = {
 }
 
 OFFER: Mapping[tuple[StrEnum, str], StrEnum] = {
-    (O.PENDING, "accepted"): O.ACCEPTED,
-    (O.PENDING, "declined"): O.DECLINED,
-    (O.PENDING, "expired"): O.EXPIRED,
-    (O.PENDING, "cancelled"): O.CANCELLED,
-    (O.PENDING, "lost"): O.LOST,
+    (OfferState.PENDING, "accepted"): OfferState.ACCEPTED,
+    (OfferState.PENDING, "declined"): OfferState.DECLINED,
+    (OfferState.PENDING, "expired"): OfferState.EXPIRED,
+    (OfferState.PENDING, "cancelled"): OfferState.CANCELLED,
+    (OfferState.PENDING, "lost"): OfferState.LOST,
 }
 
 LEG: Mapping[tuple[StrEnum, str], StrEnum] = {

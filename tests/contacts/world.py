@@ -41,6 +41,7 @@ class RecordingCompany:
     failures: list[Exception | None] = field(default_factory=list)
     whereabouts: dict[str, Membership] = field(default_factory=dict)
     before: Callable[[], None] | None = None
+    texts: int = 0
 
     def _note(self, *what: Any) -> None:
         self.asked.append(what)
@@ -63,7 +64,8 @@ class RecordingCompany:
 
     def send_text(self, sender: str, recipient: str, body: str, message_id: str) -> str:
         self._note("text", recipient, body)
-        return f"SM{len(self.asked):032d}"
+        self.texts += 1
+        return f"SM{self.texts:032d}"
 
     def locate(self, call_sid: str, queue_sid: str | None, conference: str | None) -> Membership:
         return self.whereabouts.get(call_sid, Membership(finished=False, in_queue=queue_sid is not None))

@@ -6,8 +6,9 @@ This finds what no callback told us: because we were down, because it was lost, 
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
-from routing.states import ContactState, EngagementState, LegState
+from routing.states import IN_QUEUE, ContactState, EngagementState, LegState
 from warmline.contacts import connect, holding, legs, parting
 from warmline.db import reading, transaction
 from warmline.models import Contact, Engagement, Leg, LegKind
@@ -55,15 +56,14 @@ def ask(call_sid: str, now: datetime) -> None:
             return
         contact = session.get_one(Contact, leg.contact_id)
         engagement = holding.latest_engagement(session, contact.id)
-    room = engagement and (engagement.conference_sid or engagement.conference_name)
+    room = (engagement.conference_sid or engagement.conference_name) if engagement is not None else None
     try:
         found = gateway.current().locate(call_sid, contact.queue_sid, room)
     except GatewayError:
         return  # asked again at the next round
-    joins = engagement is not None and found.conference_sid is not None and leg.state is not LegState.JOINED
     if found.finished:
         parting.leg_ended(call_sid, now)
-    elif joins:
+    elif engagement is not None and found.conference_sid is not None and _has_just_joined(leg, contact):
         connect.joined(engagement.id, call_sid, found.conference_sid, now)
     elif leg.kind is LegKind.CALLER:
         _settle_caller(contact, engagement, found, now)
@@ -77,26 +77,34 @@ def _settle_caller(believed: Contact, engagement: Engagement | None, found: gate
         contact = holding.contact(session, believed.id)
         if (contact.state, contact.queue_sid) != (believed.state, believed.queue_sid):
             return  # it moved while we asked: the answer may be about another moment
-        lost = contact.unqueued_at is not None and contact.unqueued_at <= now - LOST_AFTER
         again = f"{contact.id}:{now.isoformat()}"
-        if contact.state is ContactState.CONNECTING and engagement is not None:
-            engagement = session.get_one(Engagement, engagement.id)
-            if found.in_queue:
-                legs.claim_move(session, contact, engagement, now, again=True)
-            elif lost:
-                parting.release(session, contact, engagement, "caller_not_moved", now)
-        elif contact.state is ContactState.WAITING and contact.queue_sid is None:
-            if lost or found.conference_sid is not None:
+        if contact.ended_at is not None:
+            if contact.ended_at <= now - LOST_AFTER:
+                legs.hang_up_caller(session, contact, now)
+        elif contact.state is ContactState.CONNECTED:
+            if engagement is not None and _should_be_there(engagement, found, now):
+                parting.lose(session, contact, session.get_one(Engagement, engagement.id), "peer_lost", now)
                 legs.recall(session, contact, again, now)
-        elif contact.state is ContactState.CONNECTED and engagement is not None:
-            if _should_be_there(engagement, found, now):
-                engagement = session.get_one(Engagement, engagement.id)
-                parting.lose(session, contact, engagement, "peer_lost", now)
-                legs.recall(session, contact, again, now)
-        elif contact.ended_at is not None and contact.ended_at <= now - LOST_AFTER:
-            leg = holding.caller_leg(session, contact.id)
-            if leg is not None:
-                legs.hang_up(session, contact, leg, now)
+        elif found.in_queue:
+            legs.move_again(session, contact, now)
+        elif contact.state in IN_QUEUE:
+            legs.out_of_queue(contact, now)  # it says since when
+            _call_back_in(session, contact, again, now)
+
+
+def _call_back_in(session: Session, contact: Contact, key: str, now: datetime) -> None:
+    """A caller who should be in the queue and has been nowhere for too long."""
+    if contact.unqueued_at is None or contact.unqueued_at > now - LOST_AFTER:
+        return
+    engagement = holding.live_engagement(session, contact.id)
+    if engagement is not None:
+        parting.release(session, contact, engagement, "caller_not_moved", now)
+    legs.recall(session, contact, key, now)
+
+
+def _has_just_joined(leg: Leg, contact: Contact) -> bool:
+    """Whether a leg that is found in the conference is news: the callback that says so was lost."""
+    return leg.state is not LegState.JOINED or (leg.kind is LegKind.CALLER and contact.state is ContactState.CONNECTING)
 
 
 def _should_be_there(engagement: Engagement, found: gateway.Membership, now: datetime) -> bool:

@@ -91,9 +91,7 @@ def caller_may_join(contact_id: str, now: datetime) -> Engagement | None:
     with transaction() as session:
         contact = holding.contact(session, contact_id)
         engagement = holding.live_engagement(session, contact.id)
-        waits = engagement is not None and any(
-            leg.state is LegState.JOINED for leg in holding.live_legs(session, engagement.id)
-        )
+        waits = engagement is not None and legs.is_up(session, engagement)
         if contact.queue_sid is not None and contact.state in (ContactState.CONNECTING, ContactState.WAITING):
             legs.out_of_queue(contact, now)
         return engagement if waits else None
@@ -127,7 +125,7 @@ def give_up(engagement_id: str, now: datetime) -> None:
         contact, engagement = held
         if engagement.state is not EngagementState.CONNECTING or engagement.connect_by > now:
             return
-        if any(leg.state is LegState.JOINED for leg in holding.live_legs(session, engagement.id)):
+        if legs.is_up(session, engagement):
             return
         peer = holding.peer(session, engagement.peer_id)
         if peer.status is PeerStatus.AVAILABLE:

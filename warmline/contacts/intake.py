@@ -1,4 +1,4 @@
-"""A contact begins: a call arrives, a language is chosen, the caller is in the queue; or there is nobody to wait for."""
+"""A contact begins: a call arrives, a language is chosen, the caller is queued; or there is nobody to wait for."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,8 +8,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from routing.hours import is_open
-from routing.states import ContactState, LegState
-from warmline.contacts import dispatch, holding, news
+from routing.states import IN_QUEUE, ContactState, LegState
+from warmline.contacts import dispatch, holding, legs, news
 from warmline.db import reading, transaction
 from warmline.models import Channel, Contact, Leg, LegKind, Line, LineNumber
 from warmline.models.base import new_id
@@ -97,7 +97,7 @@ def choose_language(contact_id: str, language: str, now: datetime) -> tuple[Cont
 
 
 def queued(contact_id: str, queue_sid: str, now: datetime) -> Contact:
-    """The first request for wait audio: only now does the phone company hold the caller, so only now may they be offered.
+    """The first request for wait audio: only now does the phone company hold the caller, who may be offered now.
 
     Also a caller who comes back to the queue after a drop or a failed connection: the place is the old one.
     """
@@ -105,8 +105,10 @@ def queued(contact_id: str, queue_sid: str, now: datetime) -> Contact:
         contact = holding.contact(session, contact_id)
         if contact.state is ContactState.ARRIVING:
             advance(session, contact, "queued", now, queued_at=now, queue_sid=queue_sid, unqueued_at=None)
-        elif contact.state is ContactState.WAITING and contact.queue_sid != queue_sid:
+        elif contact.state in IN_QUEUE and contact.queue_sid != queue_sid:
             contact.queue_sid, contact.unqueued_at = queue_sid, None
+            if contact.state is ContactState.CONNECTING:  # the queue had lost the caller while the peer came up
+                legs.move_again(session, contact, now)
         else:
             return contact
         news.for_line(session, contact.line_id)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from routing.states import LegState
@@ -10,33 +10,36 @@ from warmline.contacts import holding, outbox
 from warmline.models import Contact, Engagement, Leg, OutsideRequest, Peer, RequestKind
 
 
-def claim_move(
-    session: Session, contact: Contact, engagement: Engagement, now: datetime, *, again: bool = False
-) -> None:
+def claim_move(session: Session, contact: Contact, engagement: Engagement, now: datetime, attempt: int = 0) -> None:
     """Commit the claim of the caller's one move for this engagement; the outbox then asks for it."""
     leg = holding.caller_leg(session, contact.id)
     if leg is None or contact.queue_sid is None:
         return
-    attempt = ""
-    if again:
-        tries = session.scalars(
-            select(OutsideRequest.state).where(
-                OutsideRequest.contact_id == contact.id, OutsideRequest.kind == RequestKind.MOVE_CALLER
-            )
-        ).all()
-        if not tries or any(state in outbox.OPEN for state in tries):
-            return  # the peer's leg is not up yet, or the move is under way
-        attempt = f":{len(tries)}"
     outbox.add(
         session,
         contact,
         RequestKind.MOVE_CALLER,
-        engagement.id + attempt,
+        f"{engagement.id}:{attempt}",
         now,
         queue_sid=contact.queue_sid,
         call_sid=leg.call_sid,
         path=f"/twilio/voice/contacts/{contact.id}/join",
     )
+
+
+def move_again(session: Session, contact: Contact, now: datetime) -> None:
+    """The caller is in the queue while the peer waits in the conference: claim another move, if none is under way."""
+    engagement = holding.live_engagement(session, contact.id)
+    if engagement is None or not is_up(session, engagement):
+        return
+    tries = session.scalars(select(OutsideRequest.state).where(_moves_of(engagement))).all()
+    if not any(state in outbox.OPEN for state in tries):
+        claim_move(session, contact, engagement, now, attempt=len(tries))
+
+
+def is_up(session: Session, engagement: Engagement) -> bool:
+    """Whether the peer's leg is in the conference."""
+    return any(leg.state is LegState.JOINED for leg in holding.live_legs(session, engagement.id))
 
 
 def recall(session: Session, contact: Contact, key: str, now: datetime) -> None:
@@ -62,21 +65,21 @@ def recall_from(session: Session, contact: Contact, engagement: Engagement, now:
 
 
 def was_moved(session: Session, engagement: Engagement) -> bool:
-    """Whether the caller's move for this engagement was asked for."""
-    return (
-        session.scalar(
-            select(OutsideRequest.id).where(
-                OutsideRequest.key.startswith(f"{RequestKind.MOVE_CALLER}:{engagement.id}"),
-                OutsideRequest.attempts > 0,
-            )
-        )
-        is not None
-    )
+    """Whether the caller's move for this engagement was, or may have been, asked for."""
+    asked = select(OutsideRequest.id).where(_moves_of(engagement), OutsideRequest.attempts > 0)
+    return session.scalar(asked.limit(1)) is not None
 
 
 def hang_up(session: Session, contact: Contact, leg: Leg, now: datetime) -> None:
     """Commit that a leg is ended, once."""
     outbox.add(session, contact, RequestKind.HANG_UP, leg.id, now, call_sid=leg.call_sid)
+
+
+def hang_up_caller(session: Session, contact: Contact, now: datetime) -> None:
+    """Commit that the caller's leg is ended: the contact is over, and nothing else has ended the call."""
+    leg = holding.caller_leg(session, contact.id)
+    if leg is not None:
+        hang_up(session, contact, leg, now)
 
 
 def out_of_queue(contact: Contact, now: datetime) -> None:
@@ -89,3 +92,10 @@ def out_of_queue(contact: Contact, now: datetime) -> None:
 def free(session: Session, peer_id: str, now: datetime) -> None:
     """The peer is idle from now on."""
     session.get_one(Peer, peer_id).idle_since = now
+
+
+def _moves_of(engagement: Engagement) -> ColumnElement[bool]:
+    return and_(
+        OutsideRequest.contact_id == engagement.contact_id,
+        OutsideRequest.key.startswith(f"{RequestKind.MOVE_CALLER}:{engagement.id}:"),
+    )

@@ -197,7 +197,6 @@ def _settle_request(request: OutsideRequest, sid: str, error: gateway.GatewayErr
             return
         if request.kind == RequestKind.SEND_TEXT:
             _settle_text(session, contact, request, sid, error, now)
-        after_commit(session, deliver, contact.id)
         if error is not None and request.kind in (RequestKind.MOVE_CALLER, RequestKind.RECALL_CALLER):
             # A refusal means "ask", never "gone": the clock asks at its next tick where the caller is.
             session.execute(

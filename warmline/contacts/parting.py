@@ -60,7 +60,7 @@ def left(engagement_id: str, call_sid: str, reason: str, now: datetime, key: str
 
 
 def leg_ended(call_sid: str, now: datetime) -> None:
-    """A call is over, whoever says so: a status callback, the action of a Dial or Enqueue, or the company when asked."""
+    """A call is over, whoever says so: a callback, the action of a Dial or Enqueue, or the company when asked."""
     with reading() as session:
         leg = session.scalar(select(Leg).where(Leg.call_sid == call_sid))
     if leg is None:
@@ -86,6 +86,9 @@ def caller_back(contact_id: str, now: datetime) -> Contact:
         if contact.state is ContactState.CONNECTED and engagement is not None:
             lose(session, contact, engagement, "peer_lost", now)
         outbox.withdraw(session, contact, RequestKind.RECALL_CALLER, now)
+        leg = holding.caller_leg(session, contact.id)
+        if leg is not None:
+            advance(session, leg, "left", now)
         if contact.state is ContactState.WAITING:
             legs.out_of_queue(contact, now)
         return contact

@@ -52,5 +52,5 @@ class Contact(Base):
     answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    line: Mapped[Line] = relationship()
+    line: Mapped[Line] = relationship(lazy="joined", innerjoin=True)
     caller: Mapped[Caller | None] = relationship()

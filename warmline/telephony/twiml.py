@@ -18,6 +18,8 @@ OVERRIDES = "#rc=5&rp=ct,rt,5xx"
 
 MENU_SECONDS = 5
 MENU_TRIES = 3
+WAIT_SECONDS = 25  # the length of one wait document, about
+REMIND_SECONDS = 150
 TROUBLE_TRIES = 3
 TROUBLE_PAUSE_SECONDS = 5
 
@@ -58,16 +60,18 @@ def language_menu(contact_id: str, line: str, languages: Sequence[str], attempt:
     """Greet, and let the caller choose a language by key; silence asks the same address without a key."""
     response = VoiceResponse()
     path = f"/twilio/voice/contacts/{contact_id}/language?try={attempt}"
-    first = languages[0]
+    # The greeting stands inside the Gather, so that whoever knows the line need not hear it out.
+    gather = Gather(num_digits=1, timeout=MENU_SECONDS, action=url(path), method="POST")
     if attempt == 1:
-        _say(response, first, "greeting", line=line)
+        _say(gather, languages[0], "greeting", line=line)
     else:
-        _say(response, first, "not_a_choice")
+        _say(gather, languages[0], "not_a_choice")
     if len(languages) > 1:
-        gather = Gather(num_digits=1, timeout=MENU_SECONDS, action=url(path), method="POST")
         for language in languages:
             _say(gather, language, "choose_language")
         response.append(gather)
+    else:
+        _say(response, languages[0], "greeting", line=line)
     response.redirect(url(path), method="POST")
     return str(response)
 
@@ -92,8 +96,11 @@ def enqueue(contact_id: str, queue: str) -> str:
     return str(response)
 
 
-def wait(language: str, place: int, *, connecting: bool = False) -> str:
-    """What a waiting caller hears; Twilio asks for it again when it ends."""
+def wait(language: str, place: int, waited: int, *, connecting: bool = False) -> str:
+    """What a waiting caller hears; Twilio asks for it again when it ends.
+
+    Whoever has waited long (`waited` in seconds) hears now and then whom else to call.
+    """
     response = VoiceResponse()
     if connecting:
         _say(response, language, "connecting")
@@ -101,6 +108,8 @@ def wait(language: str, place: int, *, connecting: bool = False) -> str:
         _say(response, language, "place_next")
     else:
         _say(response, language, "place", place=place)
+    if waited >= REMIND_SECONDS and waited % REMIND_SECONDS < WAIT_SECONDS and not connecting:
+        _say(response, language, "crisis")
     response.play(f"{_base_url}/static/audio/wait.wav")
     return str(response)
 

@@ -76,16 +76,16 @@ def wait(contact_id: str) -> Response:
         contact = _contact(contact_id, session)
         place = intake.place(session, contact) if contact.queued_at else 1
         alone = not intake.can_be_answered(session, contact, now)
-    if contact.state in (ContactState.ARRIVING, ContactState.WAITING):
-        if contact.queue_sid != queue_sid and queue_sid:
-            contact = intake.queued(contact.id, queue_sid, now)
-            with reading() as session:
-                place = intake.place(session, contact)
-        if alone and intake.nobody_left(contact.id, now):
-            return answer(twiml.leave())
-    elif contact.state not in LIVE_CONTACT:
+    if contact.state not in LIVE_CONTACT:
         return answer(twiml.leave())
-    return answer(twiml.wait(contact.language, place, connecting=contact.state is ContactState.CONNECTING))
+    if queue_sid and contact.queue_sid != queue_sid:
+        contact = intake.queued(contact.id, queue_sid, now)
+        with reading() as session:
+            place = intake.place(session, contact)
+    if alone and intake.nobody_left(contact.id, now):
+        return answer(twiml.leave())
+    waited = int(field("QueueTime")) if field("QueueTime").isdecimal() else 0
+    return answer(twiml.wait(contact.language, place, waited, connecting=contact.state is ContactState.CONNECTING))
 
 
 @blueprint.post("/contacts/<contact_id>/left")
@@ -253,5 +253,4 @@ def _contact(contact_id: str, session: Any = None) -> Contact:
     contact: Contact | None = session.get(Contact, contact_id[:32])
     if contact is None:
         raise NotFound
-    contact.line  # noqa: B018  # loaded while the session is open
     return contact

@@ -1,0 +1,496 @@
+"""One whole call, told twice, late, in any order or never: one winner, each move once, and nobody stuck.
+
+A small phone company follows our documents truthfully: who is in which queue or conference is decided by it alone. What
+it tells us of that is up to hypothesis, and so are people, time, and requests whose answer is lost.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
+from xml.etree import ElementTree
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+
+from routing.states import LIVE_CONTACT, LIVE_ENGAGEMENT
+from tests.contacts.world import CALLER, GEORGIA, QUEUE, World
+from warmline import clock, db
+from warmline.contacts import availability, offers, parting, wrapup
+from warmline.errors import DomainError
+from warmline.models import base
+from warmline.models import Base, Contact, Engagement, Leg, Offer, OutsideRequest, Peer
+from warmline.telephony import gateway
+from warmline.telephony.gateway import Membership, NotTaken, Refused, Uncertain
+from warmline.web.hooks import voice
+
+Telling = tuple[str, dict[str, str]]  # a path of ours, and the form that is posted to it
+
+STEPS = 30
+RECOVERY_SECONDS = 260  # a wrap-up, two rounds of asking, and an offer that nobody answers
+
+
+@dataclass
+class Call:
+    """A call, as the phone company knows it."""
+
+    sid: str
+    asks: Telling | None  # the document that it waits for
+    place: str = "document"  # document, queue, conference, over
+    room: str = ""
+    wait_path: str = ""
+    action_path: str = ""  # of the Enqueue or the Dial that it is in
+    ends_room: bool = False
+
+
+@dataclass
+class Room:
+    sid: str
+    callback_path: str
+    members: list[Call] = field(default_factory=list)
+    sequence: int = 0
+
+
+class Company:
+    """A phone company: follows documents, keeps its word, and forgets or repeats what it has to tell."""
+
+    def __init__(self, client: FlaskClient, world: World) -> None:
+        self.client = client
+        self.world = world
+        self.calls: dict[str, Call] = {}
+        self.rooms: dict[str, Room] = {}
+        self.untold: list[Telling] = []
+        self.told: list[Telling] = []
+        self.troubles: list[str] = []
+        self.wrong: list[str] = []  # what we were asked and never should be
+        self.moved: set[str] = set()  # engagements whose move reached us
+        self.called_queued: set[str] = set()  # calls of which we said, since their last move, that they are queued
+        self.keys: Callable[[], str] = lambda: "1"
+
+    # Calls
+
+    def begins(self, path: str, **form: str) -> Call:
+        call = Call(self.world.sid(), None)
+        self.calls[call.sid] = call
+        self._ask(call, path, **form)
+        return call
+
+    def fetch(self, call: Call) -> None:
+        """The call gets the document that it asks for, and follows it as far as it goes."""
+        assert call.asks
+        asked, call.asks = call.asks, None
+        document = self.tell(asked)
+        if call.place == "queue":
+            if "<Leave" in document:
+                action = self._out_of_queue(call)
+                self._ask(call, action, QueueResult="leave")
+        else:
+            self._follow(call, ElementTree.fromstring(document))
+
+    def loop(self, call: Call) -> None:
+        """The wait document is over: it is asked for again."""
+        self._ask(call, call.wait_path, QueueSid=QUEUE, QueuePosition="1")
+
+    def hangs_up(self, call: Call) -> None:
+        """Whoever is on the phone hangs up."""
+        self._leave(call, "participant_hung_up", "hangup", CallStatus="completed")
+        self._over(call)
+
+    def _follow(self, call: Call, document: ElementTree.Element) -> None:
+        for verb in document:
+            match verb.tag:
+                case "Gather" if key := self.keys():
+                    return self._ask(call, verb.attrib["action"], Digits=key)
+                case "Redirect":
+                    return self._ask(call, str(verb.text))
+                case "Enqueue":
+                    call.place, call.action_path = "queue", verb.attrib["action"]
+                    call.wait_path = verb.attrib["waitUrl"]
+                    return self.loop(call)
+                case "Dial":
+                    call.action_path = verb.attrib["action"]
+                    return self._into_conference(call, verb[0])
+                case "Hangup":
+                    break
+        return self._over(call)
+
+    def _into_conference(self, call: Call, conference: ElementTree.Element) -> None:
+        call.place, call.room = "conference", str(conference.text)
+        call.ends_room = conference.attrib["endConferenceOnExit"] == "true"
+        if call.room not in self.rooms:
+            self.rooms[call.room] = Room(self.world.sid("CF"), conference.attrib["statusCallback"])
+        room = self.rooms[call.room]
+        room.members.append(call)
+        self._report(room, "participant-join", call)
+        if len(room.members) == 2:
+            self._report(room, "conference-start")
+
+    def _out_of_queue(self, call: Call) -> str:
+        call.place, action = "document", call.action_path
+        call.asks = None
+        return action
+
+    def _out_of_conference(self, call: Call, reason: str) -> str:
+        room = self.rooms[call.room]
+        room.members.remove(call)
+        call.place = "document"
+        self._report(room, "participant-leave", call, ReasonParticipantLeft=reason)
+        if call.ends_room and room.members:
+            self._end(room, "moderator_ended_conference")
+        elif not room.members:
+            self._report(room, "conference-end")
+            del self.rooms[call.room]
+        return call.action_path
+
+    def _end(self, room: Room, reason: str) -> None:
+        for member in [*room.members]:
+            member.ends_room = False
+            self._ask(member, self._out_of_conference(member, reason), DialCallStatus="completed")
+
+    def _leave(self, call: Call, reason: str, result: str, **form: str) -> None:
+        """Out of queue or conference, to somewhere else: the answer of the verb's action is not followed."""
+        if call.place == "queue":
+            self._later(self._out_of_queue(call), CallSid=call.sid, QueueResult=result, **form)
+        elif call.place == "conference":
+            action = self._out_of_conference(call, reason)
+            if form:
+                self._later(action, CallSid=call.sid, **form)
+
+    def _over(self, call: Call) -> None:
+        call.place, call.asks = "over", None
+        self._later("/twilio/voice/status", CallSid=call.sid, CallStatus="completed")
+
+    # Telling
+
+    def tell(self, telling: Telling) -> str:
+        """Post it to us."""
+        self.told.append(telling)
+        path, form = telling
+        response = self.client.post(path, data=form)
+        assert response.status_code == 200, path
+        return response.text
+
+    def _ask(self, call: Call, url: str, **form: str) -> None:
+        call.asks = (_path(url), {"CallSid": call.sid, "CallStatus": "in-progress", **form})
+
+    def _later(self, url: str, **form: str) -> None:
+        self.untold.append((_path(url), form))
+
+    def _report(self, room: Room, event: str, call: Call | None = None, **form: str) -> None:
+        about = {"ConferenceSid": room.sid, "SequenceNumber": str(room.sequence), "StatusCallbackEvent": event}
+        room.sequence += 1
+        self._later(room.callback_path, **about, CallSid=call.sid if call else "", **form)
+
+    # What we are asked for: telephony.gateway.Gateway
+
+    def move_caller(self, queue_sid: str, call_sid: str, path: str) -> None:
+        with self._trouble():
+            with db.reading() as session:
+                engagement = session.query(Engagement).filter_by(state="connecting").one_or_none()
+            if engagement is not None:
+                again = engagement.id in self.moved
+                if again and call_sid not in self.called_queued:
+                    self.wrong.append("a second move, though nobody said that the caller is still queued")
+                self.moved.add(engagement.id)
+                self.called_queued.discard(call_sid)
+            call = self.calls[call_sid]
+            if call.place != "queue":
+                raise Refused("404 20404", 404, 20404)
+            self._redirect(call, path)
+
+    def redirect(self, call_sid: str, path: str) -> None:
+        with self._trouble():
+            self._redirect(self._living(call_sid), path)
+
+    def hang_up(self, call_sid: str) -> None:
+        with self._trouble():
+            call = self._living(call_sid)
+            self._leave(call, "participant_updated_via_api", "hangup", CallStatus="completed")
+            self._over(call)
+
+    def end_conference(self, conference_sid: str) -> None:
+        with self._trouble():
+            room = next((room for room in self.rooms.values() if room.sid == conference_sid), None)
+            if room is None:
+                raise Refused("404 20404", 404, 20404)
+            self._end(room, "conference_ended_via_api")
+
+    def send_text(self, sender: str, recipient: str, body: str, message_id: str) -> str:
+        raise AssertionError("nobody writes here")
+
+    def locate(self, call_sid: str, queue_sid: str | None, conference: str | None) -> Membership:
+        call = self.calls[call_sid]
+        room = self.rooms.get(call.room) if call.place == "conference" else None
+        with self._trouble():
+            in_queue = queue_sid is not None and call.place == "queue"
+            if in_queue:
+                self.called_queued.add(call_sid)
+            in_room = room is not None and conference in (room.sid, call.room)
+            return Membership(call.place == "over", in_queue, room.sid if room and in_room else None)
+
+    def _redirect(self, call: Call, path: str) -> None:
+        self._leave(call, "participant_updated_via_api", "redirected")
+        self._ask(call, path)
+
+    def _living(self, call_sid: str) -> Call:
+        call = self.calls[call_sid]
+        if call.place == "over":
+            raise Refused("400 21220", 400, 21220)
+        return call
+
+    def _trouble(self) -> Any:
+        return _Trouble(self.troubles.pop(0) if self.troubles else "")
+
+
+class _Trouble:
+    """A request that is not taken, is lost on its way, or is done and its answer lost."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __enter__(self) -> None:
+        if self.kind == "not taken":
+            raise NotTaken("429 20429")
+        if self.kind == "lost":
+            raise Uncertain("ReadTimeout")
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if self.kind == "answer lost" and (error is None or isinstance(error, Refused)):
+            raise Uncertain("ReadTimeout")
+
+
+def _path(url: str) -> str:
+    parts = urlsplit(url)
+    return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+class Story:
+    """A caller, two peers with their consoles open, and whatever happens to them."""
+
+    def __init__(self, world: World, client: FlaskClient) -> None:
+        self.world = world
+        self.company = Company(client, world)
+        gateway.use(self.company)
+        world.available(world.peer1, world.peer2)
+        self.peers = (world.peer1, world.peer2)
+        self.caller = self.company.begins("/twilio/voice/incoming", From=CALLER, To=GEORGIA)
+        self.browsers: dict[str, Call] = {}  # by engagement
+
+    # What may happen next
+
+    def possible(self) -> dict[str, Callable[[], object]]:
+        """By name; those in front carry the call on."""
+        acts: dict[str, Callable[[], object]] = {}
+        company = self.company
+        for number, call in enumerate(company.calls.values()):
+            if call.asks:
+                acts[f"call {number} gets its document"] = lambda call=call: company.fetch(call)  # type: ignore[misc]
+            elif call.place == "queue":
+                acts[f"call {number} loops"] = lambda call=call: company.loop(call)  # type: ignore[misc]
+        for number, peer in enumerate(self.peers, 1):
+            offer = self.world.offer_to(peer)
+            if offer is not None:
+                acts[f"peer{number} accepts"] = lambda peer=peer, id=offer.id: self.accept(peer, id)  # type: ignore[misc]
+                acts[f"peer{number} declines"] = lambda peer=peer, id=offer.id: self.decline(peer, id)  # type: ignore[misc]
+        for engagement in self.connecting():
+            acts["a browser calls"] = lambda engagement=engagement: self.calls_in(engagement)  # type: ignore[misc]
+        return acts
+
+    def mishaps(self) -> dict[str, Callable[[], object]]:
+        acts: dict[str, Callable[[], object]] = {}
+        for call in self.browsers.values():
+            if call.place != "over":
+                acts["a peer's phone is lost"] = lambda call=call: self.company.hangs_up(call)  # type: ignore[misc]
+        if self.caller.place != "over":
+            acts["the caller hangs up"] = lambda: self.company.hangs_up(self.caller)
+        for engagement in self.world.all(Engagement):
+            if engagement.state in LIVE_ENGAGEMENT:
+                acts["End"] = lambda engagement=engagement: self.end(engagement)  # type: ignore[misc]
+        for number, peer in enumerate(self.peers, 1):
+            if self.world.peer(peer).status != "available":
+                acts[f"peer{number} is back"] = lambda peer=peer: self.choose(peer, "available")  # type: ignore[misc]
+            else:
+                acts[f"peer{number} steps away"] = lambda peer=peer: self.choose(peer, "break")  # type: ignore[misc]
+        for kind in ("not taken", "lost", "answer lost"):
+            acts[f"the next request is {kind}"] = lambda kind=kind: self.company.troubles.append(kind)  # type: ignore[misc]
+        return acts
+
+    def connecting(self) -> list[Engagement]:
+        """Accepted, and no browser has called in for it."""
+        return [row for row in self.world.all(Engagement, state="connecting") if row.id not in self.browsers]
+
+    def accept(self, peer: Peer, offer_id: str) -> None:
+        try:
+            offers.accept(peer, offer_id, self.world.now)
+        except DomainError:
+            assert self.world.get(Offer, offer_id).deadline <= self.world.now
+
+    def decline(self, peer: Peer, offer_id: str) -> None:
+        offers.decline(peer, offer_id, self.world.now)
+
+    def choose(self, peer: Peer, status: str) -> None:
+        availability.choose(peer, status, self.world.now)
+
+    def calls_in(self, engagement: Engagement) -> None:
+        identity = self.world.get(Peer, engagement.peer_id).identity
+        form = {"From": f"client:{identity}", "offer": engagement.offer_id}
+        self.browsers[engagement.id] = self.company.begins("/twilio/voice/client", **form)
+
+    def end(self, engagement: Engagement) -> None:
+        parting.end(self.world.get(Peer, engagement.peer_id), engagement.contact_id, self.world.now)
+
+    # How it goes on by itself
+
+    def tell_all(self) -> None:
+        while self.company.untold:
+            self.company.tell(self.company.untold.pop(0))
+
+    def fetch_all(self) -> None:
+        for _ in range(50):
+            waiting = [call for call in [*self.company.calls.values()] if call.asks]
+            if not waiting:
+                return
+            for call in waiting:
+                if call.asks:
+                    self.company.fetch(call)
+        raise AssertionError("a call runs in circles")
+
+    def pass_time(self, seconds: int) -> None:
+        self.world.pass_time(seconds)
+
+    @property
+    def contact(self) -> Contact | None:
+        found = self.world.all(Contact)
+        assert len(found) <= 1
+        return found[0] if found else None
+
+    def talks(self) -> bool:
+        """The caller and a peer hear each other, and we know it."""
+        contact, room = self.contact, self.company.rooms.get(self.caller.room)
+        if contact is None or room is None or self.caller.place != "conference":
+            return False
+        active = self.world.all(Engagement, state="active")
+        together = [call for call in self.browsers.values() if call in room.members]
+        return bool(together) and contact.state == "connected" and [self.browsers[row.id] for row in active] == together
+
+    def gets_through(self) -> None:
+        """People are willing, nothing fails any more: the caller comes to talk with a peer."""
+        self.company.troubles.clear()
+        self.company.keys = lambda: "1"
+        for _ in range(0, RECOVERY_SECONDS, 5):
+            self.fetch_all()
+            self.tell_all()
+            if self.caller.place == "over" or self.talks():
+                return
+            for peer in self.peers:
+                if self.world.peer(peer).status != "available":
+                    self.choose(peer, "available")
+                offer = self.world.offer_to(peer)
+                if offer is not None:
+                    self.accept(peer, offer.id)
+            for engagement in self.connecting():
+                self.calls_in(engagement)
+            for call in self.company.calls.values():
+                if call.place == "queue":
+                    self.company.loop(call)
+            self.fetch_all()
+            self.tell_all()
+            self.pass_time(5)
+        raise AssertionError(f"the caller is stuck, {self.contact and self.contact.state}, {self.caller}")
+
+    def is_over_and_done_with(self) -> None:
+        """Minutes later nothing is left that anybody would have to tidy up."""
+        for _ in range(10):
+            self.fetch_all()
+            self.pass_time(20)
+        world = self.world
+        contact = self.contact
+        assert contact is None or contact.state not in LIVE_CONTACT
+        assert [row.state for row in world.all(Offer) if row.state == "pending"] == []
+        assert [row.state for row in world.all(Engagement) if row.state not in ("done", "failed")] == []
+        assert [row.state for row in world.all(Leg) if row.state != "ended"] == []
+        assert [row.state for row in world.all(OutsideRequest) if row.state in ("pending", "sending")] == []
+        assert [world.activity(peer) for peer in self.peers] == ["idle", "idle"]
+        assert [call.place for call in self.company.calls.values() if call.place != "over"] == []
+        winners = [row.offer_id for row in world.all(Engagement)]
+        assert len(winners) == len(set(winners)) == len(world.all(Offer, state="accepted"))
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
+    """Our hooks, without the check of signatures; a failure inside them is the test's."""
+    app = Flask("hooks")
+    app.register_blueprint(voice.blueprint)
+
+    def fail(error: Exception) -> None:
+        raise error
+
+    monkeypatch.setattr(voice, "log_failure", fail)
+    return app.test_client()
+
+
+def begin(engine: Engine, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> Story:
+    """A new story in an emptied database."""
+    with engine.begin() as connection:
+        for table in reversed(Base.metadata.sorted_tables):
+            connection.execute(table.delete())
+    ids = (uuid.UUID(int=number) for number in count(1))
+    # The same story must be the same again: of two equal peers the id decides.
+    monkeypatch.setattr(base, "uuid", SimpleNamespace(uuid4=lambda: next(ids)))
+    world = World(engine)
+    monkeypatch.setattr(clock, "now", lambda: world.now)
+    return Story(world, client)
+
+
+REUSED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
+
+
+@settings(max_examples=40, suppress_health_check=REUSED)
+@given(data=st.data())
+def test_whatever_is_told_in_whatever_order_there_is_one_winner_and_nobody_is_stuck(
+    engine: Engine,
+    client: FlaskClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    data: st.DataObject,
+) -> None:
+    story = begin(engine, client, monkeypatch)
+    company = story.company
+    company.keys = lambda: data.draw(st.sampled_from(["1", ""]), "key")
+    for _ in range(data.draw(st.integers(5, STEPS), "steps")):
+        choice = data.draw(st.integers(0, 11), "kind")
+        acts = story.possible()
+        if choice >= 10:
+            acts = story.mishaps()
+        elif choice >= 8:
+            acts = {f"{seconds} s": lambda seconds=seconds: story.pass_time(seconds) for seconds in (2, 16, 21)}  # type: ignore[misc]
+        elif choice == 7 and company.told:
+            acts = {f"again {n}": lambda n=n: company.tell(company.told[n]) for n in range(len(company.told))}  # type: ignore[misc]
+        elif choice >= 4 and company.untold:
+            acts = {f"tells {n}": lambda n=n: company.tell(company.untold.pop(n)) for n in range(len(company.untold))}  # type: ignore[misc]
+        if acts:
+            acts[data.draw(st.sampled_from(sorted(acts) if choice >= 10 else list(acts)), "act")]()
+    if data.draw(st.booleans(), "the rest is lost"):
+        company.untold.clear()
+    story.gets_through()
+    if data.draw(st.booleans(), "the caller hangs up first"):
+        if story.caller.place != "over":
+            company.hangs_up(story.caller)
+    else:
+        for engagement in story.world.all(Engagement, state="active"):
+            story.end(engagement)
+    if data.draw(st.booleans(), "the end is lost too"):
+        company.untold.clear()
+    else:
+        story.tell_all()
+    story.is_over_and_done_with()
+    assert company.wrong == []
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []

@@ -1,0 +1,98 @@
+"""The product with a fuse: at one point, named by CRASH_AT, it kills its own processes as `kill -9` would.
+
+Points lie before and after every commit of a verb and every request to the phone company; each that is reached is
+written to CRASH_TRACE, with how often it was reached so far in this process:
+
+    before commit contacts.offers.accept #1
+    after request move_caller #1
+
+gunicorn serves `tests.faults.crashing:create_app()`, and `python -m tests.faults.crashing` is the clock.
+"""
+
+import os
+import signal
+import sys
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+ROOT = Path(__file__).parent.parent.parent
+REQUESTS = ("move_caller", "redirect", "hang_up", "end_conference", "send_text", "locate")
+
+_reached: Counter[str] = Counter()
+
+
+def reach(point: str) -> None:
+    """Note a point, and die there if it is the one."""
+    _reached[point] += 1
+    occurrence = f"{point} #{_reached[point]}"
+    with Path(os.environ["CRASH_TRACE"]).open("a") as trace:
+        trace.write(occurrence + "\n")
+    if occurrence == os.environ.get("CRASH_AT"):
+        os.killpg(0, signal.SIGKILL)
+
+
+def lay_fuse() -> None:
+    """Watch every commit and every request of this process; shorten the times that a test would only wait for."""
+    from routing.facts import POLICY
+    from warmline import db
+    from warmline.telephony.twilio_gateway import TwilioGateway
+
+    def before(session: Session) -> None:
+        if db._writing.get():
+            reach(f"before commit {verb()}")
+
+    def after(session: Session) -> None:
+        if db._writing.get():
+            reach(f"after commit {verb()}")
+
+    event.listen(Session, "before_commit", before)
+    event.listen(Session, "after_commit", after)
+    for name in REQUESTS:
+        _watch(TwilioGateway, name)
+    if seconds := os.environ.get("CRASH_PATIENCE"):
+        for name in ("ring", "connect", "wrap_up"):
+            object.__setattr__(POLICY, name, timedelta(seconds=float(seconds)))
+
+
+def verb() -> str:
+    """The verb whose transaction this is: the nearest function of ours outside db.py."""
+    frame = sys._getframe()
+    while frame is not None:
+        path = Path(frame.f_code.co_filename)
+        if path.is_relative_to(ROOT / "warmline") and path.name != "db.py":
+            module = ".".join(path.relative_to(ROOT / "warmline").with_suffix("").parts)
+            return f"{module}.{frame.f_code.co_name}"
+        frame = frame.f_back  # type: ignore[assignment]
+    return "unknown"
+
+
+def create_app() -> Any:
+    """What gunicorn serves."""
+    from warmline.app import create_app as create
+
+    lay_fuse()
+    return create()
+
+
+def _watch(kind: type, name: str) -> None:
+    original = getattr(kind, name)
+
+    def watched(self: Any, *arguments: Any) -> Any:
+        reach(f"before request {name}")
+        answer = original(self, *arguments)
+        reach(f"after request {name}")
+        return answer
+
+    setattr(kind, name, watched)
+
+
+if __name__ == "__main__":
+    from warmline.cli import main
+
+    lay_fuse()
+    main(["clock"])
