@@ -56,9 +56,10 @@ class Product:
         webs: int = 1,
         clocks: int = 0,
         app: str = "warmline.app:create_app()",
+        clock: tuple[str, ...] = ("warmline.cli", "clock"),
         speed: float = 8,
     ) -> None:
-        self.folder, self.webs, self.clocks, self.app = folder, webs, clocks, app
+        self.folder, self.webs, self.clocks, self.app, self.clock = folder, webs, clocks, app, clock
         self.port, self.simulator_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.simulator_url = f"http://127.0.0.1:{self.simulator_port}"
@@ -106,7 +107,7 @@ class Product:
         """Start web and clocks, and wait until they answer."""
         self._start("web", "gunicorn", "--config", "config/gunicorn.py", self.app, **environment)
         for number in range(self.clocks):
-            self._start(f"clock{number}", "warmline.cli", "clock", **environment)
+            self._start(f"clock{number}", *self.clock, **environment)
         if wait:
             eventually(lambda: requests.get(f"{self.url}/readyz", timeout=2).ok, START_SECONDS, lambda: self.log("web"))
 
@@ -121,8 +122,16 @@ class Product:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def died(self, name: str) -> bool:
-        return self.processes[name].poll() is not None
+    def kill_all(self) -> None:
+        """kill -9 of web and clocks; the simulator goes on, as the phone company would."""
+        for name in list(self.processes):
+            if name != "simulator":
+                self.kill(name)
+
+    @property
+    def died(self) -> bool:
+        """Whether web or a clock has ended."""
+        return any(process.poll() is not None for name, process in self.processes.items() if name != "simulator")
 
     def log(self, name: str) -> str:
         path = self.folder / f"{name}.log"

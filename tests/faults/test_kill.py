@@ -20,6 +20,7 @@ import requests
 
 from tests.faults.crashing import REQUESTS
 from tests.product import ROOT, Caller, Console, Product
+from tests.servers import Databases, Redis
 
 SETTLED_WITHIN = 30  # seconds after a restart
 # Points that come round again and again: their first occurrence stands for the others.
@@ -67,9 +68,16 @@ def points() -> list[str]:
 class Evening:
     """Web, clock and simulator; whenever the product dies it is started again."""
 
-    def __init__(self, folder: Path, patience: str) -> None:
+    def __init__(self, folder: Path, patience: str, *servers: str) -> None:
         self.trace = folder / "trace"
-        self.product = Product(folder, app="tests.faults.crashing:create_app()", speed=20)
+        self.product = Product(
+            folder,
+            *servers,
+            clocks=1 if servers else 0,
+            app="tests.faults.crashing:create_app()",
+            clock=("tests.faults.crashing",),
+            speed=20,
+        )
         self.product.environment["CRASH_TRACE"] = str(self.trace)
         if patience:
             self.product.environment["CRASH_PATIENCE"] = patience
@@ -77,15 +85,15 @@ class Evening:
 
     def prepare(self, crash_at: str) -> None:
         """Start anew; the next death is at this point."""
-        self.product.kill("web")
+        self.product.kill_all()
         self.trace.unlink(missing_ok=True)
         self.restarted_at = None
         self.product.start(wait=False, CRASH_AT=crash_at)
 
     def keep_alive(self) -> None:
         """Start the product again if it has died."""
-        if self.product.died("web"):
-            self.product.kill("web")
+        if self.product.died:
+            self.product.kill_all()
             self.product.start()
             self.restarted_at = time.monotonic()
 
@@ -237,13 +245,23 @@ JOURNEYS = {
 @pytest.mark.parametrize("journey", JOURNEYS)
 def test_a_call_survives_kill_9_at_every_point(tmp_path: Path, journey: str) -> None:
     manners, only, patience = JOURNEYS[journey]
-    evening = Evening(tmp_path, patience)
+    die_on_the_way(Evening(tmp_path, patience), manners, only)
+
+
+@pytest.mark.timeout(1500)
+def test_a_clock_of_its_own_and_the_web_process_survive_kill_9_on_postgresql(
+    tmp_path: Path, postgres: Databases, redis_server: Redis
+) -> None:
+    manners, only, patience = JOURNEYS["rung out, no phone, logged late"]
+    die_on_the_way(Evening(tmp_path, patience, postgres.database(), redis_server.url), manners, only)
+
+
+def die_on_the_way(evening: Evening, manners: tuple[Manner, Manner], only: str) -> None:
+    """Walk once to learn the way, then once for each point of it, dying there."""
     with evening.product:
         walk(evening, manners)
         way = chosen(evening.reached(), only)
-        print(
-            f"\n{journey}: {len(points())} points in the code, of which to die at {len(way)}, in the order of the way:"
-        )
+        print(f"\n{len(points())} points in the code, of which to die at {len(way)}, in the order of the way:")
         missed = []
         for number, point in enumerate(way, 1):
             evening.prepare(point)

@@ -1,0 +1,71 @@
+"""Peers and contacts for tests of the routing: ready to talk unless told otherwise, or any at all."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import strategies as st
+
+from routing.facts import POLICY, Peer, Snapshot, Waiting
+from routing.states import Activity, PeerStatus
+
+NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
+LINES = ("georgia", "illinois")
+LANGUAGES = ("en", "es")
+IDS = tuple("abcdefg")
+
+
+def seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)
+
+
+def peer(id: str = "a", idle: float = 60, seen: float | None = 3, **facts: object) -> Peer:
+    """Who may be offered anything in English on the Georgia line; `idle` and `seen` are seconds ago."""
+    ready = Peer(
+        id=id,
+        status=PeerStatus.AVAILABLE,
+        activity=Activity.IDLE,
+        seen_at=None if seen is None else NOW - seconds(seen),
+        idle_since=NOW - seconds(idle),
+        lines=frozenset({"georgia"}),
+        languages=frozenset({"en"}),
+    )
+    return replace(ready, **facts)  # type: ignore[arg-type]
+
+
+def contact(id: str = "1", waited: float = 60, **facts: object) -> Waiting:
+    """Who waits in English on the Georgia line and was offered to nobody yet; `waited` is seconds."""
+    fresh = Waiting(id=id, line="georgia", channel="voice", language="en", priority=0, queued_at=NOW - seconds(waited))
+    return replace(fresh, **facts)  # type: ignore[arg-type]
+
+
+# Few values of each kind, so that peers and contacts meet, and ties and edges are common.
+_ago = st.sampled_from([0, 1, 4, 5, 21, 22, 23, 60]).map(lambda number: NOW - seconds(number))
+_some_of = {words: st.frozensets(st.sampled_from(words)) for words in (LINES, LANGUAGES)}
+
+peers = st.builds(
+    Peer,
+    id=st.sampled_from(IDS),
+    status=st.sampled_from([PeerStatus.AVAILABLE] * 5 + [PeerStatus.BREAK, PeerStatus.OFF]),
+    activity=st.sampled_from([Activity.IDLE] * 5 + [Activity.OFFERED, Activity.TALKING]),
+    seen_at=_ago | st.none(),
+    idle_since=_ago,
+    lines=_some_of[LINES],
+    languages=_some_of[LANGUAGES],
+)
+contacts = st.builds(
+    Waiting,
+    id=st.sampled_from([f"contact-{id}" for id in IDS]),
+    line=st.sampled_from(LINES),
+    channel=st.sampled_from(["voice", "text"]),
+    language=st.sampled_from(LANGUAGES),
+    priority=st.sampled_from([0, 0, 10]),
+    queued_at=_ago,
+    asked=st.lists(st.sampled_from(IDS), max_size=5).map(tuple),
+    last_asked_until=_ago | st.none(),
+)
+snapshots = st.builds(
+    Snapshot,
+    waiting=st.lists(contacts, unique_by=lambda contact: contact.id, max_size=7).map(tuple),
+    peers=st.lists(peers, unique_by=lambda peer: peer.id, max_size=7).map(tuple),
+    policy=st.just(POLICY),
+)
