@@ -25,7 +25,7 @@ def decide(snapshot: Snapshot, now: datetime) -> list[MakeOffer]:
         if may_be_asked:
             peer = min(may_be_asked, key=longest_idle(contact))
             del free[peer.id]
-            decisions.append(MakeOffer(contact.id, peer.id, tuple(refusals)))
+            decisions.append(MakeOffer(contact.id, peer.id, tuple(sorted(refusals))))
         if not free:
             break
     return decisions

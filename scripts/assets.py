@@ -22,7 +22,6 @@ VENDOR = ROOT / "warmline/static/vendor"
 ASSETS = {
     "@twilio/voice-sdk/dist/twilio.min.js": "twilio.min.js",
     "bootstrap/dist/css/bootstrap.min.css": "bootstrap.min.css",
-    "htmx.org/dist/htmx.min.js": "htmx.min.js",
     "socket.io-client/dist/socket.io.esm.min.js": "socket.io.esm.min.js",
 }
 

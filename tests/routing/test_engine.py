@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from routing.eligibility import why_not
 from routing.engine import decide
-from routing.facts import MakeOffer, Peer, Snapshot, Waiting
+from routing.facts import Peer, Snapshot, Waiting
 from routing.ranking import first_in_line, longest_idle
 from tests.routing.situations import NOW, contact, peer, seconds, snapshots
 
@@ -124,11 +124,8 @@ def test_the_order_of_what_is_known_decides_nothing(snapshot: Snapshot, chance):
     def shuffled(facts: tuple) -> tuple:
         return tuple(chance.sample(facts, len(facts)))
 
-    def unordered(offers: list[MakeOffer]) -> list[tuple[str, str, frozenset]]:
-        return [(offer.contact, offer.peer, frozenset(offer.refusals)) for offer in offers]
-
     other = Snapshot(shuffled(snapshot.waiting), shuffled(snapshot.peers), snapshot.policy)
-    assert unordered(decide(snapshot, NOW)) == unordered(decide(other, NOW))
+    assert decide(snapshot, NOW) == decide(other, NOW)
 
 
 @given(snapshots)
@@ -139,7 +136,7 @@ def test_stored_refusals_are_the_true_ones(snapshot: Snapshot):
         assert offer.peer not in {who for who, _ in offer.refusals}
         for who, codes in groupby(offer.refusals, key=lambda refusal: refusal[0]):
             true = why_not(peers[who], contacts[offer.contact], snapshot.policy, NOW)
-            assert [code for _, code in codes] == [refusal.code for refusal in true]
+            assert [code for _, code in codes] == sorted(refusal.code for refusal in true)
 
 
 @given(snapshots)
