@@ -47,7 +47,7 @@ ENVIRONMENT = {
     "TWILIO_ACCOUNT_SID": "AC" + "1" * 32,
     "TWILIO_AUTH_TOKEN": "the-auth-token-of-the-tests",
     "TWILIO_API_KEY_SID": "SK" + "2" * 32,
-    "TWILIO_API_KEY_SECRET": "the-key-secret-of-the-tests",
+    "TWILIO_API_KEY_SECRET": "the-key-secret-of-all-the-tests-here",
     "TWILIO_TWIML_APP_SID": "AP" + "3" * 32,
     # Nobody listens there: what is sent is certainly not taken.
     "TWILIO_API_BASE_URL": "http://127.0.0.1:9",

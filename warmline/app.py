@@ -1,7 +1,8 @@
 """create_app(): the only place where the parts are wired together."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 import gevent
 import gevent.monkey
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 from werkzeug.middleware.proxy_fix import ProxyFix
 from whitenoise import WhiteNoise
 
@@ -27,6 +29,9 @@ STATIC = ROOT / "warmline/static"
 LARGEST_REQUEST = 64 * 1024
 
 
+STALLED_SECONDS = 8  # half of what the phone company waits for an answer
+
+
 def wire(settings: Settings, spawn: Callable[..., Any] | None = None) -> None:
     """What every process needs, with pages or without: logs, keys, database, phone company, prompts.
 
@@ -34,7 +39,11 @@ def wire(settings: Settings, spawn: Callable[..., Any] | None = None) -> None:
     """
     logs.use(settings.log_format)
     Keys.use([key.get_secret_value() for key in settings.field_keys], settings.index_key.get_secret_value())
-    db.bind(db.connect(settings.database_url.get_secret_value()), spawn)
+    engine = db.connect(settings.database_url.get_secret_value())
+    if engine.dialect.name == "postgresql" and gevent.monkey.is_module_patched("socket"):
+        db.bind(engine, spawn, _not_stalled)
+    else:
+        db.bind(engine, spawn)
     gateway.use(
         TwilioGateway(
             settings.twilio_account_sid,
@@ -45,6 +54,22 @@ def wire(settings: Settings, spawn: Callable[..., Any] | None = None) -> None:
     )
     twiml.use(prompts.load(), settings.public_base_url, settings.fallback_number)
     outbox.use(clock.now)
+
+
+@contextmanager
+def _not_stalled() -> Iterator[None]:
+    """Give a session up after STALLED_SECONDS; its connection, in the middle of something, is thrown away.
+
+    Raises OperationalError, as for a database that is down.
+    """
+    watch = gevent.Timeout(STALLED_SECONDS)
+    try:
+        with watch:
+            yield
+    except gevent.Timeout as stalled:
+        if stalled is not watch:
+            raise
+        raise OperationalError("the database does not answer in time", None, stalled) from stalled
 
 
 def create_app(settings: Settings | None = None, *, start_clock: bool | None = None) -> Flask:

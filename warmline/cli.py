@@ -10,7 +10,7 @@ import click
 import redis
 import requests
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 import migrations
 from config.settings import Settings, SettingsError
@@ -91,7 +91,7 @@ def clock() -> None:
 
 @main.command()
 def doctor() -> None:
-    """Look at settings, database, schema, Redis and Twilio, and say what to do about each."""
+    """Look at settings, database, schema, keys, Redis and Twilio, and say what to do about each."""
     try:
         settings = Settings.load()
     except SettingsError as error:
@@ -116,6 +116,7 @@ def _examinations(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]
     yield "settings", lambda: f"people and Twilio reach us at {settings.public_base_url}"
     yield "database", _database
     yield "schema", _schema
+    yield "keys", _keys
     if settings.redis_url:
         yield "Redis", lambda: _redis(str(settings.redis_url and settings.redis_url.get_secret_value()))
     yield "Twilio", lambda: _twilio(settings)
@@ -145,6 +146,16 @@ def _schema() -> str:
     return f"at {revision}"
 
 
+def _keys() -> str:
+    try:
+        fit = accounts.keys_fit()
+    except SQLAlchemyError:
+        raise Trouble("not known while the database or its schema is not in order") from None
+    if not fit:
+        raise Trouble("the data was stored with other keys; set the FIELD_KEYS and INDEX_KEY it was stored with")
+    return "they fit the data"
+
+
 def _redis(url: str) -> str:
     try:
         with redis.Redis.from_url(url, socket_timeout=ASK_SECONDS, socket_connect_timeout=ASK_SECONDS) as client:
@@ -170,5 +181,13 @@ def _twilio(settings: Settings) -> str:
     return f"{base} answers"
 
 
+def run() -> None:
+    """The commands as a process: a database that is away is one sentence."""
+    try:
+        main()
+    except OperationalError as error:
+        sys.exit(f"The database does not answer: {str(error.orig).splitlines()[0]}.")
+
+
 if __name__ == "__main__":
-    main()
+    run()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, delete, update
+from sqlalchemy import delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from warmline import db
@@ -38,13 +38,13 @@ def hold_lease(holder: str, at: datetime) -> bool:
         session.execute(
             dialect.insert(Lease).values(name="clock", holder=holder, until=at + LEASE).on_conflict_do_nothing()
         )
-        result = session.execute(
+        held = session.scalar(
             update(Lease)
             .where(Lease.name == "clock", (Lease.holder == holder) | (Lease.until <= at))
             .values(holder=holder, until=at + LEASE)
+            .returning(Lease.name)
         )
-        assert isinstance(result, CursorResult)
-        return result.rowcount == 1
+        return held is not None
 
 
 def tick(at: datetime) -> None:

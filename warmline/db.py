@@ -9,7 +9,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 _engine: Engine | None = None
 _sessions: sessionmaker[Session] | None = None
 _spawn: Callable[..., Any] | None = None
+_limit: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
 _writer = threading.Lock()  # SQLite has one writer; waiting for it here costs less than its busy timeout
 _writing: ContextVar[bool] = ContextVar("writing", default=False)
 
@@ -56,12 +57,20 @@ def connect(url: str) -> Engine:
     )
 
 
-def bind(engine: Engine, spawn: Callable[..., Any] | None = None) -> None:
-    """Use `engine` in this process; `spawn(function, *arguments)` runs what follows a commit (None: in place)."""
-    global _engine, _sessions, _spawn
+def bind(
+    engine: Engine,
+    spawn: Callable[..., Any] | None = None,
+    limit: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext,
+) -> None:
+    """Use `engine` in this process.
+
+    `spawn(function, *arguments)` runs what follows a commit (None: in place). `limit()` surrounds each session: a
+    server that is stalled, rather than down, answers neither its own timeouts nor TCP's.
+    """
+    global _engine, _sessions, _spawn, _limit
     _engine = engine
     _sessions = sessionmaker(engine, expire_on_commit=False)
-    _spawn = spawn
+    _spawn, _limit = spawn, limit
 
 
 def bound() -> Engine:
@@ -85,7 +94,7 @@ def transaction() -> Iterator[Session]:
     if _writing.get():
         raise RuntimeError("a transaction is open already: one verb, one transaction")
     turn = _writer if bound().dialect.name == "sqlite" else contextlib.nullcontext()
-    with turn, _session() as session:
+    with _limit(), turn, _session() as session:
         token = _writing.set(True)
         try:
             session.connection(execution_options={"write": True})
@@ -103,7 +112,7 @@ def transaction() -> Iterator[Session]:
 @contextmanager
 def reading() -> Iterator[Session]:
     """A session that only looks; it takes no writer's turn."""
-    with _session() as session:
+    with _limit(), _session() as session:
         yield session
 
 

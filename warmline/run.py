@@ -4,6 +4,7 @@ What a deployment sets by hand is made up here once and kept in DATA_DIR/secrets
 goes before it.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -15,7 +16,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,15 @@ from typing import Any
 import requests
 from cryptography.fernet import Fernet
 from honcho.manager import Manager
+from honcho.printer import Message, Printer
 from honcho.process import Popen, Process
+from sqlalchemy.exc import OperationalError
 
 import migrations
 from config.settings import Settings
 from warmline import clock, db
 from warmline.app import ROOT, wire
-from warmline.people import demo
+from warmline.people import accounts, demo
 
 START_SECONDS = 60
 PORT_SECONDS = 8  # how long a product that was killed a moment ago may take to let go of its ports
@@ -71,15 +73,20 @@ def main() -> int:
         settings = Settings.load_or_exit()
         _claim_ports(settings)
         wire(settings)
-        with migrations.locked(db.bound()):
-            migrations.upgrade(db.bound())
-            demo.seed(_password(settings), clock.now())
+        try:
+            with migrations.locked(db.bound()):
+                migrations.upgrade(db.bound())
+                if not accounts.keys_fit():
+                    sys.exit("FIELD_KEYS and INDEX_KEY are not those with which the data in DATABASE_URL was stored.")
+                demo.seed(os.environ["DEMO_PASSWORD"], clock.now())
+        except OperationalError as error:
+            sys.exit(f"DATABASE_URL names a database that does not answer: {str(error.orig).splitlines()[0]}.")
         db.bound().dispose()
     threading.Thread(target=_announce, args=(settings,), daemon=True).start()
     return _run(settings)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _alone_in(folder: Path) -> Iterator[Path]:
     """The data folder, made if need be, while no other start prepares it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,6 +98,7 @@ def _alone_in(folder: Path) -> Iterator[Path]:
 def _complete_environment(kept: Path) -> None:
     """Set what is not set: from the file `kept`, or made up and kept there from now on."""
     environment = os.environ
+    environment["DATA_DIR"] = str(kept.parent.absolute())
     simulator = environment.get("SIMULATOR", "").lower() not in {"off", "0", "false", "no"}
     port, simulator_port = environment.get("PORT") or "5000", environment.get("SIMULATOR_PORT") or "5001"
     defaults = {"PUBLIC_BASE_URL": f"http://127.0.0.1:{port}", "LOG_FORMAT": "text"}
@@ -164,7 +172,7 @@ def _run(settings: Settings) -> int:
     group.loop()
     if group.returncode in {128 + signal.SIGINT, 128 + signal.SIGTERM}:
         return 0
-    print('One process ended by itself, so all were ended: the first line with "stopped" above names it.', flush=True)
+    _say('One process ended by itself, so all were ended: the first line with "stopped" above names it.')
     return group.returncode or 1
 
 
@@ -182,8 +190,21 @@ class Group(Manager):  # type: ignore[misc]  # has no types
     """honcho's manager: if one process ends, all end."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(Output())
         self._process_ctor = Member
+
+
+class Output(Printer):  # type: ignore[misc]  # has no types
+    """honcho's printer, which goes on when nobody reads any more (`make run | head`)."""
+
+    def write(self, message: Message) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            super().write(message)
+
+
+def _say(words: str) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        print(words, flush=True)
 
 
 def _end_with_parent(number: signal.Signals) -> None:
@@ -194,7 +215,8 @@ def _end_with_parent(number: signal.Signals) -> None:
 
 def _announce(settings: Settings) -> None:
     """As soon as the product answers, say what to open, whom to call, and who can log in."""
-    host = "127.0.0.1" if settings.bind_host in {"0.0.0.0", "::"} else settings.bind_host
+    everywhere = settings.bind_host in {"0.0.0.0", "::"}  # nosec B104: looks for it, does not bind to it
+    host = "127.0.0.1" if everywhere else settings.bind_host
     addresses = [f"http://{host}:{settings.port}/readyz"]
     if settings.simulator:
         addresses.append(f"http://127.0.0.1:{settings.simulator_port}/")
@@ -202,7 +224,7 @@ def _announce(settings: Settings) -> None:
     while addresses and time.monotonic() < until:
         time.sleep(0.2)
         addresses = [address for address in addresses if not _answers(address)]
-    print(_words(settings) if not addresses else f"Still waiting for {addresses[0]}: see the lines above.", flush=True)
+    _say(f"{addresses[0]} does not answer: see the lines above." if addresses else _words(settings))
 
 
 def _answers(address: str) -> bool:
@@ -215,7 +237,7 @@ def _answers(address: str) -> bool:
 def _words(settings: Settings) -> str:
     base = settings.public_base_url
     people = [person for organization in demo.ORGANIZATIONS for person in organization.people]
-    peers = ", ".join(person.email for person in people if person.languages)
+    peers = ", ".join(f"{person.email} ({', '.join(person.languages)})" for person in people if person.languages)
     others = ", ".join(person.email for person in people if not person.languages)
     lines = ", ".join(
         f"{line.number} ({line.name})" for organization in demo.ORGANIZATIONS for line in organization.lines
@@ -224,19 +246,17 @@ def _words(settings: Settings) -> str:
     return f"""
 Warmline runs. Open:
 
-  console     {base}/console   as a peer: {peers}
-  board       {base}/board   as {others}
-  telephones  {telephones}   and call {lines}
+  console     {base}/console
+              as {peers}
+  board       {base}/board
+              as {others}
+  telephones  {telephones}
+              and call {lines}
 
-  Everybody's password: {_password(settings)}
+  Everybody's password: {os.environ["DEMO_PASSWORD"]}
 
 Data and secrets are kept in {settings.data_dir}. Ctrl-C ends everything.
 """
-
-
-def _password(settings: Settings) -> str:
-    assert settings.demo_password
-    return settings.demo_password.get_secret_value()
 
 
 if __name__ == "__main__":

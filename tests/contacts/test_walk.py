@@ -366,7 +366,7 @@ def test_the_outbox_keeps_the_order_of_one_contact(world: World) -> None:
     assert outbox.due(world.now) == []
 
 
-def world_reading():  # type: ignore[no-untyped-def]
+def world_reading():
     from warmline import db
 
     return db.reading()

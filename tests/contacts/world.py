@@ -1,4 +1,4 @@
-"""A small world for tests of the verbs: an organization with its cast, a phone company that records, a clock that waits.
+"""A small world for tests of the verbs: organizations with their cast, a phone company that records, a clock.
 
 Nothing here answers HTTP. The verbs, the database and their races are real.
 """
@@ -17,8 +17,20 @@ from routing.states import PeerStatus
 from warmline import clock, db, push
 from warmline.contacts import availability, connect, dispatch, intake, offers, outbox
 from warmline.models import (
-    Account, Base, Contact, Engagement, Event, Leg, Line, LineNumber, Offer, Organization, OutsideRequest, Peer,
-    Role, Shift,
+    Account,
+    Base,
+    Contact,
+    Engagement,
+    Event,
+    Leg,
+    Line,
+    LineNumber,
+    Offer,
+    Organization,
+    OutsideRequest,
+    Peer,
+    Role,
+    Shift,
 )  # fmt: skip
 from warmline.models.base import Keys, keyed_hash, new_id
 from warmline.telephony import gateway, twiml
@@ -72,7 +84,7 @@ class RecordingCompany:
 
 
 class World:
-    """Lantern with peer1 (English) and peer2 (English, Spanish), Harbor with the outsider; all on shift, none present."""
+    """Lantern with peer1 (English) and peer2 (English, Spanish), Harbor with the outsider; all on shift, all away."""
 
     def __init__(self, engine: Engine) -> None:
         self.now = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)

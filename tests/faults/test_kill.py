@@ -10,6 +10,7 @@ import contextlib
 import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.product import ROOT, Caller, Console, Product
 from tests.servers import Databases, Redis
 
 SETTLED_WITHIN = 30  # seconds after a restart
+LANES = 2  # products side by side: one mostly waits for the other's processes to start
 # Points that come round again and again: their first occurrence stands for the others.
 RECURRING = ("clock.", "contacts.asking.unheard", "contacts.asking.doubt", "contacts.availability.seen", "locate")
 # Verbs that no step of the journeys takes, and why.
@@ -69,6 +71,7 @@ class Evening:
     """Web, clock and simulator; whenever the product dies it is started again."""
 
     def __init__(self, folder: Path, patience: str, *servers: str) -> None:
+        folder.mkdir()
         self.trace = folder / "trace"
         self.product = Product(
             folder,
@@ -245,7 +248,8 @@ JOURNEYS = {
 @pytest.mark.parametrize("journey", JOURNEYS)
 def test_a_call_survives_kill_9_at_every_point(tmp_path: Path, journey: str) -> None:
     manners, only, patience = JOURNEYS[journey]
-    die_on_the_way(Evening(tmp_path, patience), manners, only)
+    lanes = [Evening(tmp_path / str(lane), patience) for lane in range(LANES)]
+    die_on_the_way(lanes, manners, only)
 
 
 @pytest.mark.timeout(1500)
@@ -253,22 +257,35 @@ def test_a_clock_of_its_own_and_the_web_process_survive_kill_9_on_postgresql(
     tmp_path: Path, postgres: Databases, redis_server: Redis
 ) -> None:
     manners, only, patience = JOURNEYS["rung out, no phone, logged late"]
-    die_on_the_way(Evening(tmp_path, patience, postgres.database(), redis_server.url), manners, only)
+    lanes = [
+        Evening(tmp_path / str(lane), patience, postgres.database(), f"{redis_server.url}/{lane}")
+        for lane in range(LANES)
+    ]
+    die_on_the_way(lanes, manners, only)
 
 
-def die_on_the_way(evening: Evening, manners: tuple[Manner, Manner], only: str) -> None:
-    """Walk once to learn the way, then once for each point of it, dying there."""
-    with evening.product:
-        walk(evening, manners)
-        way = chosen(evening.reached(), only)
+def die_on_the_way(lanes: list[Evening], manners: tuple[Manner, Manner], only: str) -> None:
+    """Walk once to learn the way, then once for each point of it, dying there. Lanes share the work, nothing else."""
+    with contextlib.ExitStack() as products:
+        for lane in lanes:
+            products.enter_context(lane.product)
+        walk(lanes[0], manners)
+        way = chosen(lanes[0].reached(), only)
         print(f"\n{len(points())} points in the code, of which to die at {len(way)}, in the order of the way:")
-        missed = []
-        for number, point in enumerate(way, 1):
-            evening.prepare(point)
-            walk(evening, manners)
-            died = evening.restarted_at is not None
-            missed += [] if died else [point]
-            print(f"  {number:3} {'survived' if died else 'not reached'}: {point}", flush=True)
+
+        def die(lane: Evening, mine: list[str]) -> list[str]:
+            missed = []
+            for point in mine:
+                lane.prepare(point)
+                walk(lane, manners)
+                died = lane.restarted_at is not None
+                missed += [] if died else [point]
+                print(f"  {way.index(point) + 1:3} {'survived' if died else 'not reached'}: {point}", flush=True)
+            return missed
+
+        with ThreadPoolExecutor() as people:
+            jobs = [people.submit(die, lane, way[number :: len(lanes)]) for number, lane in enumerate(lanes)]
+        missed = [point for job in jobs for point in job.result()]
     # Two greenlets may take turns in another order, so that a late occurrence does not come; often, it is a fault.
     assert len(missed) <= len(way) // 8, missed
 
@@ -277,9 +294,7 @@ def test_every_verb_is_on_the_way_or_excused(tmp_path: Path) -> None:
     """The journeys reach every verb of the code but those that ELSEWHERE excuses, and that list has no idle entry."""
     seen: set[str] = set()
     for number, (manners, _, patience) in enumerate(JOURNEYS.values()):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        evening = Evening(folder, patience)
+        evening = Evening(tmp_path / str(number), patience)
         with evening.product:
             walk(evening, manners)
             seen |= {point.rsplit(" ", 1)[0].removeprefix("before commit ") for point in evening.reached()}

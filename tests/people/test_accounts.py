@@ -3,13 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from cryptography.fernet import Fernet
 from flask import Flask
 from gevent import monkey
 from sqlalchemy import select
 
-from tests.cast import PASSWORD
+from tests.cast import ENVIRONMENT, PASSWORD
 from warmline import clock, db
 from warmline.models import Account, LoginSession
+from warmline.models.base import Keys
 from warmline.people import accounts
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -79,6 +81,18 @@ def test_expired_logins_are_swept_by_the_next_one() -> None:
         accounts.log_in(PEER1, PASSWORD, now + timedelta(hours=hours))
     with db.reading() as session:
         assert len(session.scalars(select(LoginSession)).all()) == 1
+
+
+def test_other_keys_are_noticed() -> None:
+    assert accounts.keys_fit()
+    for field_key, index_key in [
+        (Fernet.generate_key().decode(), ENVIRONMENT["INDEX_KEY"]),
+        (ENVIRONMENT["FIELD_KEYS"], "another index key, and a long one too"),
+    ]:
+        Keys.use([field_key], index_key)
+        assert not accounts.keys_fit()
+    Keys.use([Fernet.generate_key().decode(), ENVIRONMENT["FIELD_KEYS"]], ENVIRONMENT["INDEX_KEY"])
+    assert accounts.keys_fit(), "the first key encrypts, each decrypts"
 
 
 def test_no_number_name_or_address_is_readable_in_the_database(app: Flask) -> None:

@@ -4,11 +4,12 @@ import json
 import logging
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 
 from config import logs
 from tests.cast import Cast, settings
 from warmline.app import create_app
+from warmline.web import access
 from warmline.web.security import content_security_policy
 
 
@@ -52,6 +53,18 @@ def test_every_answer_carries_the_headers(cast: Cast) -> None:
 def test_https_is_kept(database_url: str) -> None:
     app: Flask = create_app(settings(database_url, PUBLIC_BASE_URL="https://line.example.org"))
     assert "Strict-Transport-Security" in app.test_client().get("/healthz").headers
+
+
+@pytest.mark.parametrize(("proxies", "address"), [("0", "127.0.0.1"), ("1", "203.0.113.7")])
+def test_a_forwarded_address_is_believed_only_behind_a_proxy(database_url: str, proxies: str, address: str) -> None:
+    app: Flask = create_app(settings(database_url, PROXIES=proxies))
+    app.add_url_rule("/address", view_func=access.public(lambda: f"{request.remote_addr} {request.url_root}"))
+    forwarded = {
+        "X-Forwarded-For": "198.51.100.1, 203.0.113.7",
+        "X-Forwarded-Host": "evil",
+        "X-Forwarded-Proto": "https",
+    }
+    assert app.test_client().get("/address", headers=forwarded).text == f"{address} http://localhost/"
 
 
 def test_pages_load_no_foreign_or_inline_script(cast: Cast) -> None:

@@ -11,7 +11,7 @@ from routing.states import LIVE_CONTACT, ContactState, EngagementState, MessageS
 from warmline.contacts import dispatch, holding, intake, news, outbox
 from warmline.db import reading, transaction
 from warmline.errors import Conflict, Invalid
-from warmline.models import Channel, Contact, Direction, Message, Peer, RequestKind
+from warmline.models import Caller, Channel, Contact, Direction, Message, Peer, RequestKind
 from warmline.models.base import new_id
 from warmline.models.history import advance, begin
 from warmline.people import callers, roster
@@ -143,7 +143,7 @@ def _receive(message_sid: str, caller_number: str, dialled: str, body: str, answ
             now,
         )
         if word in STOP | START | HELP:
-            _keyword(session, contact, dialled, word, answered, now)
+            _keyword(session, contact, caller, dialled, word, answered, now)
             if new:
                 advance(session, contact, "nobody", now, why={"reason": "keyword"}, ended_at=now)
         elif new:
@@ -169,10 +169,10 @@ def _admit(session: Session, contact: Contact, number: str, now: datetime) -> No
         dispatch.after(session, contact.organization_id, now)
 
 
-def _keyword(session: Session, contact: Contact, number: str, word: str, answered: bool, now: datetime) -> None:
+def _keyword(
+    session: Session, contact: Contact, caller: Caller, number: str, word: str, answered: bool, now: datetime
+) -> None:
     """STOP, START or HELP: what it says is done at once, and answered once unless the phone company has."""
-    caller = contact.caller
-    assert caller is not None
     if word in STOP:
         first = caller.texts_stopped_at is None
         caller.texts_stopped_at = caller.texts_stopped_at or now

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CursorResult, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from routing import states
@@ -54,18 +54,18 @@ def advance(
     if new is None:
         log.info(
             "transition refused",
-            extra={"subject": kind.__tablename__, "id": row.id, "state": old, "event": event},
+            extra={"subject": kind.__tablename__, "id": row.id, "state": old, "refused": event},
         )
         return False
-    result = session.execute(
+    changed = session.scalar(
         update(kind)
         .where(kind.id == row.id, kind.state == old)
         .values(state=new, **changes)
+        .returning(kind.id)
         .execution_options(synchronize_session=False)
     )
-    assert isinstance(result, CursorResult)
     session.refresh(row)
-    if result.rowcount != 1:
+    if changed is None:
         return False
     record(session, row, event, now, old=old, new=new, why=why)
     return True

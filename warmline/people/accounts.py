@@ -15,6 +15,7 @@ import gevent
 import gevent.monkey
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from cryptography.fernet import InvalidToken
 from sqlalchemy import ColumnElement, and_, delete, select, update
 from sqlalchemy.orm import Session
 
@@ -109,13 +110,27 @@ def set_password(session: Session, account: Account, password_hash: str, now: da
     )
 
 
+def keys_fit() -> bool:
+    """Whether this process has the keys with which the data was stored; True while there is none."""
+    with db.reading() as session:
+        try:
+            account = session.scalars(select(Account).limit(1)).first()
+        except InvalidToken:
+            return False
+    return account is None or account.email_hash == email_hash(account.email)
+
+
 def hash_password(password: str) -> str:
     return _off_the_loop(hasher.hash, password)
 
 
 def password_fits(password_hash: str, password: str) -> bool:
+    return _off_the_loop(_fits, password_hash, password)
+
+
+def _fits(password_hash: str, password: str) -> bool:
     try:
-        return _off_the_loop(hasher.verify, password_hash, password)
+        return hasher.verify(password_hash, password)
     except (VerificationError, InvalidHashError):
         return False
 

@@ -15,9 +15,11 @@ const NO_CONNECTION = "There is no connection just now.";
 
 // POST a form; answers what the server answers. Throws Refusal. `options` go to fetch().
 export async function send(url, data, options = {}) {
+  const body = new URLSearchParams(data);
+  body.delete("csrf_token"); // a form may be older than the login; the page's own token is kept fresh
   const response = await ask(url, {
     method: "POST",
-    body: new URLSearchParams(data),
+    body,
     headers: {
       Accept: "application/json",
       "X-CSRFToken": document.querySelector('meta[name="csrf-token"]').content,

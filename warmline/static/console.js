@@ -2,12 +2,16 @@
 
 import { send } from "./api.js";
 import { notice, sayAloud, sayNews } from "./announce.js";
-import { live } from "./live.js";
+import { every, live } from "./live.js";
 import * as offers from "./offers.js";
 import * as phone from "./phone.js";
 import * as report from "./report.js";
 import * as ring from "./ring.js";
 import { hasPhone, takePhone, waitForPhone } from "./tab.js";
+import { scrollThread } from "./thread.js";
+
+const BEAT_MS = 10_000;
+const ANSWER_MS = 3000;
 
 const page = document.getElementById("console");
 let opened = page.firstElementChild.dataset.open ?? "";
@@ -16,19 +20,30 @@ function fragmentUrl() {
   return opened ? `${page.dataset.fragment}?contact=${opened}` : page.dataset.fragment;
 }
 
-function beat(socket) {
-  if (socket.connected) socket.emit("heartbeat");
-  else send(page.dataset.heartbeat, {}).catch(() => {}); // the poll says what is wrong
+const { socket, refresh } = live({ root: page, url: fragmentUrl, connected: beat, changed });
+
+// That a peer is here. A socket may look connected when nothing arrives any more, so it has to answer.
+function beat() {
+  if (!socket.connected) beatByHttp();
+  else socket.timeout(ANSWER_MS).emit("heartbeat", (silent) => silent && beatByHttp());
 }
 
-const refresh = live({ root: page, url: fragmentUrl, beat, changed });
+function beatByHttp() {
+  send(page.dataset.heartbeat, {}).catch(() => {}); // the poll says what is wrong
+}
+
+every(BEAT_MS, beat);
 
 function changed() {
   stayWith(page.firstElementChild.dataset.open ?? "");
-  offers.attend(hasPhone());
-  phone.render();
+  attend();
   sayNews();
   scrollThread();
+}
+
+function attend() {
+  offers.attend(hasPhone());
+  phone.render();
 }
 
 // What is open stays open, also after a refresh of the page: the end of wrap-up must not take a half-written report away.
@@ -41,8 +56,14 @@ function stayWith(contact) {
 async function openContact(contact) {
   report.saveAll();
   opened = contact;
+  const link = document.activeElement;
   await refresh();
-  document.getElementById("contact-title")?.focus();
+  if (document.activeElement === link) document.getElementById("contact-title")?.focus();
+}
+
+// What had the focus is gone from the page. Whoever has moved on meanwhile, or is typing, is left alone.
+function focusIfLost(selector) {
+  if (document.activeElement === document.body) document.querySelector(selector)?.focus();
 }
 
 // While one button's request is under way, pressing it again does nothing.
@@ -70,7 +91,15 @@ async function accept(form) {
   opened = contact;
   if (answer.connect) phone.connect(answer.connect);
   await refresh();
-  document.querySelector("#call-title, #contact-title")?.focus();
+  focusIfLost("#call-title, #contact-title");
+}
+
+// First the server, then the phone: a phone that just falls silent would count as lost, and the caller would be asked
+// to wait for the next peer.
+async function end(form) {
+  const isCall = form.closest("[data-call]");
+  await send(form.action, {});
+  if (isCall) phone.hangUp();
 }
 
 async function write(form) {
@@ -85,12 +114,12 @@ async function finish(form) {
   sayAloud("The contact is logged.");
   opened = "";
   await refresh();
-  document.querySelector("#idle-title, #contact-title, #call-title")?.focus();
+  focusIfLost("#idle-title, #contact-title, #call-title");
 }
 
 const ACTS = [
   ["data-accept", accept],
-  ["data-end", (form) => phone.end(form.action)],
+  ["data-end", end],
   ["data-compose", write],
   ["data-report", finish],
   ["data-post", (form, submitter) => send(form.action, new FormData(form, submitter))],
@@ -111,34 +140,10 @@ document.addEventListener("click", (event) => {
   openContact(new URL(link.href).searchParams.get("contact"));
 });
 
-document.addEventListener("keydown", (event) => {
-  const form = event.target.closest("form[data-compose]");
-  if (form && event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
-});
-
 addEventListener("beforeunload", (event) => {
   const typed = [...document.querySelectorAll("form[data-compose] textarea")].some((field) => field.value.trim());
   if (phone.isOnCall() || report.hasUnsaved() || typed) event.preventDefault();
 });
-
-// The newest text is in sight unless the peer has scrolled up to read.
-let seen = null;
-
-function scrollThread() {
-  const thread = document.querySelector("[data-thread]");
-  if (!thread) return;
-  const wasAtEnd = seen?.id !== thread.id || seen.height - seen.top - thread.clientHeight < 40;
-  if (wasAtEnd) thread.scrollTop = thread.scrollHeight;
-  remember(thread);
-}
-
-function remember(thread) {
-  seen = { id: thread.id, height: thread.scrollHeight, top: thread.scrollTop };
-}
-
-document.addEventListener("scroll", (event) => {
-  if (event.target instanceof Element && event.target.matches("[data-thread]")) remember(event.target);
-}, true);
 
 waitForPhone((holds, onCallElsewhere) => {
   notice("tab", holds ? "" : onCallElsewhere
@@ -146,22 +151,11 @@ waitForPhone((holds, onCallElsewhere) => {
     : "Your phone is in another tab or window of this browser: it rings there.");
   document.querySelector("[data-take-phone]").hidden = onCallElsewhere;
   if (holds) phone.prepare();
-  changed();
+  attend();
 });
 document.querySelector("[data-take-phone]").addEventListener("click", takePhone);
 
-const sound = document.getElementById("ring-sound");
-const volume = document.getElementById("ring-volume");
-sound.value = ring.settings.sound;
-volume.value = ring.settings.volume;
-sound.addEventListener("change", () => {
-  ring.settings.sound = sound.value;
-});
-volume.addEventListener("change", () => {
-  ring.settings.volume = volume.value;
-});
-document.querySelector("[data-test-sound]").addEventListener("click", ring.once);
-
+ring.watchSettings();
 ring.watchSilence();
 offers.offerNotifications();
 phone.watchMicrophone();

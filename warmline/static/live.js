@@ -12,9 +12,11 @@ import { draw, learnFromAnswer, learnFromPage } from "./time.js";
 const POLL_MS = 15_000;
 const AWAY_MS = 20_000; // a silence that long is worth a word
 
-// `root` holds the fragment; `url()` names it; `beat(socket)` tells the server that somebody is here;
-// `changed()` runs after each new version. Returns `refresh()`, whose promise is done when the page is fresh.
-export function live({ root, url, beat = () => {}, beatMs = 10_000, changed = () => {} }) {
+const ticker = new Worker(new URL("ticker.js", import.meta.url));
+
+// `root` holds the fragment; `url()` names it; `connected(socket)` runs on every connection; `changed()` after each new
+// version. Returns the socket, and `refresh()`, whose promise is done when the page is fresh.
+export function live({ root, url, connected = () => {}, changed = () => {} }) {
   const socket = io({ transports: ["websocket"] });
   let etag = null;
   let shownUrl = url();
@@ -58,6 +60,7 @@ export function live({ root, url, beat = () => {}, beatMs = 10_000, changed = ()
     template.innerHTML = html;
     const newer = template.content.firstElementChild;
     learnFromAnswer(newer.dataset.now, askedAt);
+    document.querySelector('meta[name="csrf-token"]').content = newer.dataset.csrf;
     morph(root.firstElementChild, newer);
     etag = version;
     shownUrl = asked;
@@ -68,14 +71,19 @@ export function live({ root, url, beat = () => {}, beatMs = 10_000, changed = ()
   function good() {
     const away = Date.now() - lastGood;
     lastGood = Date.now();
-    if (away > AWAY_MS) notice("away", `You were away ${spoken(away)}. Here is the latest.`);
+    if (away > AWAY_MS) {
+      notice("away", `You were away ${spoken(away)}. Here is the latest.`);
+      if (socket.connected) socket.disconnect().connect(); // it may be dead without knowing it
+    }
     notice("connection", "");
+    if (!socket.active) socket.connect(); // the server had ended it, because the login was over
     state(socket.connected ? "live" : "polling");
     const asOf = document.querySelector("[data-as-of]");
     if (asOf) asOf.textContent = new Date().toLocaleTimeString();
   }
 
   function failed(refusal) {
+    etag = null; // what comes next may be another login's
     if (refusal.status === 401) {
       notice("connection", "You are logged out. Log in again in another tab, then come back: what you typed is still here.");
       state("logged-out");
@@ -88,21 +96,27 @@ export function live({ root, url, beat = () => {}, beatMs = 10_000, changed = ()
   }
 
   socket.on("connect", () => {
-    beat(socket);
+    connected(socket);
     refresh();
   });
-  socket.on("disconnect", () => state("polling"));
+  socket.on("disconnect", refresh); // is it only the socket, the network, or the login?
   socket.on("changed", refresh);
 
-  setInterval(refresh, POLL_MS);
-  setInterval(() => beat(socket), beatMs);
-  onWaking(() => {
-    if (socket.connected) socket.disconnect().connect(); // it may be dead without knowing it
-    refresh();
-  });
+  every(POLL_MS, refresh);
+  onWaking(refresh);
   learnFromPage(root.firstElementChild.dataset.now);
   draw();
-  return refresh;
+  return { socket, refresh };
+}
+
+// Runs `act` again and again, also while the page is hidden.
+export function every(ms, act) {
+  let due = Date.now() + ms;
+  ticker.addEventListener("message", () => {
+    if (Date.now() < due) return;
+    due = Date.now() + ms;
+    act();
+  });
 }
 
 const STATES = {
@@ -121,12 +135,13 @@ function state(name) {
 // A computer that slept ran no timers: the next tick comes much too late.
 function onWaking(act) {
   let ticked = Date.now();
-  setInterval(() => {
+  every(0, () => {
     const slept = Date.now() - ticked > AWAY_MS;
     ticked = Date.now();
     if (slept) act();
-  }, 1000);
+  });
   addEventListener("online", act);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && act());
   addEventListener("pageshow", (event) => event.persisted && act());
 }
 

@@ -1,6 +1,6 @@
 // The call card: the phone of this tab, its one call, and what is said about it.
 
-import { readJson, send } from "./api.js";
+import { readJson } from "./api.js";
 import { notice, sayAloud } from "./announce.js";
 import { hasPhone, takePhone, tellOthers } from "./tab.js";
 
@@ -10,6 +10,7 @@ const page = document.getElementById("console");
 
 let phone = null; // a promise of the softphone, opened in advance
 let call = null;
+let dialled = { offer: null, shown: false }; // the latest offer that this tab dialled in for
 let line = "none"; // of this tab: none, connecting, connected, reconnecting
 let muted = false;
 let said = "";
@@ -54,6 +55,7 @@ function renewAfter(opened, ttl) {
 export async function connect(params) {
   await takePhone();
   notice("failure", "");
+  dialled = { offer: params.offer, shown: false };
   set("connecting");
   try {
     call = await (await prepare()).connect({ params });
@@ -96,8 +98,9 @@ export function isOnCall() {
 // Draws the card after every refresh: the server knows the engagement, this tab knows its own phone.
 export function render() {
   const card = document.querySelector("[data-call]");
+  if (card?.dataset.callOffer === dialled.offer) dialled.shown = true;
+  else if (dialled.shown) hangUp(); // the server says that the call is over
   if (!card) {
-    hangUp(); // the server says that the call is over
     said = "";
     return;
   }
@@ -118,18 +121,12 @@ function wordsFor(engagement) {
   return hasPhone() ? "Your side of the call has ended" : "On the call in another tab";
 }
 
-function hangUp() {
+export function hangUp() {
+  dialled = { offer: null, shown: false };
   if (!call) return;
   call.hangup();
   call = null;
   set("none");
-}
-
-// First the server, then the phone: a phone that just falls silent would count as lost, and the caller would be asked
-// to wait for the next peer.
-export async function end(url) {
-  await send(url, {});
-  hangUp();
 }
 
 document.addEventListener("click", (event) => {

@@ -2,9 +2,10 @@
 // troubles, and the computer may be shared.
 
 import { send } from "./api.js";
-import { sayAloud } from "./announce.js";
+import { notice, sayAloud } from "./announce.js";
 
 const PAUSE_MS = 800;
+const HOPELESS = new Set([404, 409, 413, 422]); // refused for what it is; anything else may pass
 const RETRY_MS = [2000, 4000, 8000, 15_000];
 
 // form → { timer, saving: promise or null, unsaved, failures }
@@ -19,7 +20,7 @@ function edited(form) {
   const state = stateOf(form);
   state.unsaved = true;
   if ("logged" in form.dataset) {
-    show(form, "Changed. Press Save to keep it."); // what is logged changes only when its peer says so
+    show(form, "Changed, not saved yet"); // what is logged changes when its peer presses Save, or leaves it
     return;
   }
   show(form, "");
@@ -37,17 +38,19 @@ async function save(form, options) {
   const state = stateOf(form);
   clearTimeout(state.timer);
   await state.saving;
-  if (!state.unsaved || "logged" in form.dataset) return;
+  if (!state.unsaved) return;
   state.unsaved = false;
-  state.saving = send(form.dataset.draft, new FormData(form), options).then(
+  const url = "logged" in form.dataset ? form.action : form.dataset.draft;
+  state.saving = send(url, new FormData(form), options).then(
     () => {
       if (state.failures) sayAloud("The report is saved.");
       state.failures = 0;
       if (!state.unsaved) show(form, `Saved ${new Date().toLocaleTimeString()}`);
     },
     (refusal) => {
-      if (refusal.status >= 400 && refusal.status < 500 && refusal.status !== 401) {
+      if (HOPELESS.has(refusal.status)) {
         show(form, `Not saved: ${refusal.message}`);
+        if (!form.isConnected) notice("failure", `The report was not saved: ${refusal.message}`);
         return;
       }
       state.unsaved = true;

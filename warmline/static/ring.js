@@ -13,21 +13,25 @@ const PERIOD_MS = 2000;
 let audio = null;
 let repeating = null;
 
-export const settings = {
-  get sound() {
-    return SOUNDS[stored("ring-sound")] ? stored("ring-sound") : "chime";
-  },
-  set sound(name) {
-    store("ring-sound", name);
-  },
-  get volume() {
-    const volume = Number(stored("ring-volume") ?? 80);
-    return volume >= 0 && volume <= 100 ? volume : 80;
-  },
-  set volume(percent) {
-    store("ring-volume", percent);
-  },
-};
+function sound() {
+  return SOUNDS[stored("ring-sound")] ? stored("ring-sound") : "chime";
+}
+
+// In percent.
+function volume() {
+  const chosen = Number(stored("ring-volume") ?? 80);
+  return chosen >= 0 && chosen <= 100 ? chosen : 80;
+}
+
+export function watchSettings() {
+  const choices = { "ring-sound": sound(), "ring-volume": volume() };
+  for (const [key, value] of Object.entries(choices)) {
+    const field = document.getElementById(key);
+    field.value = value;
+    field.addEventListener("change", () => store(key, field.value));
+  }
+  document.querySelector("[data-test-sound]").addEventListener("click", once);
+}
 
 export function start() {
   if (repeating) return;
@@ -40,17 +44,17 @@ export function stop() {
   repeating = null;
 }
 
-export function once() {
-  const { wave, notes } = SOUNDS[settings.sound];
+function once() {
+  const { wave, notes } = SOUNDS[sound()];
   const context = awake();
   for (const [start, frequency, length] of notes) {
     const from = context.currentTime + start;
     const tone = new OscillatorNode(context, { type: wave, frequency });
-    const volume = new GainNode(context, { gain: 0 });
-    volume.gain.setValueAtTime(0, from);
-    volume.gain.linearRampToValueAtTime(settings.volume / 100, from + 0.02);
-    volume.gain.exponentialRampToValueAtTime(0.001, from + length);
-    tone.connect(volume).connect(context.destination);
+    const loudness = new GainNode(context, { gain: 0 });
+    loudness.gain.setValueAtTime(0, from);
+    loudness.gain.linearRampToValueAtTime(volume() / 100, from + 0.02);
+    loudness.gain.exponentialRampToValueAtTime(0.001, from + length);
+    tone.connect(loudness).connect(context.destination);
     tone.start(from);
     tone.stop(from + length);
   }

@@ -46,7 +46,8 @@ function accepted(call) {
     call.once("accept", resolve);
     call.once("error", reject);
     for (const end of ["cancel", "disconnect", "reject"]) {
-      call.once(end, () => reject(new Error("The call was ended before it was connected.")));
+      // The SDK says "disconnect" first and then why: the reason must win.
+      call.once(end, () => setTimeout(() => reject(new Error("The call was ended before it was connected."))));
     }
   });
 }

@@ -24,6 +24,7 @@
     }
   }
 
+  document.documentElement.classList.add("scripted");
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-theme-toggle]")) return;
     const next = CHOICES[(CHOICES.indexOf(chosen()) + 1) % CHOICES.length];
