@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from routing.states import IN_QUEUE, ContactState, EngagementState, LegState
+from routing.states import IN_QUEUE, ContactState, LegState
 from warmline.contacts import connect, holding, legs, parting
 from warmline.db import reading, transaction
-from warmline.models import Contact, Engagement, Leg, LegKind
+from warmline.models import Contact, Leg, LegKind
 from warmline.telephony import gateway
 from warmline.telephony.gateway import GatewayError
 
@@ -66,40 +66,7 @@ def ask(call_sid: str, now: datetime) -> None:
     elif engagement is not None and found.conference_sid is not None and _has_just_joined(leg, contact):
         connect.joined(engagement.id, call_sid, found.conference_sid, now)
     elif leg.kind is LegKind.CALLER:
-        _settle_caller(contact, engagement, found, now)
-    elif engagement is not None and leg.engagement_id == engagement.id and _should_be_there(engagement, found, now):
-        parting.left(engagement.id, call_sid, "not_found", now)
-
-
-def _settle_caller(believed: Contact, engagement: Engagement | None, found: gateway.Membership, now: datetime) -> None:
-    """A caller's call goes on: is it where we believe, and if not, what brings it there?"""
-    with transaction() as session:
-        contact = holding.contact(session, believed.id)
-        if (contact.state, contact.queue_sid) != (believed.state, believed.queue_sid):
-            return  # it moved while we asked: the answer may be about another moment
-        again = f"{contact.id}:{now.isoformat()}"
-        if contact.ended_at is not None:
-            if contact.ended_at <= now - LOST_AFTER:
-                legs.hang_up_caller(session, contact, now)
-        elif contact.state is ContactState.CONNECTED:
-            if engagement is not None and _should_be_there(engagement, found, now):
-                parting.lose(session, contact, session.get_one(Engagement, engagement.id), "peer_lost", now)
-                legs.recall(session, contact, again, now)
-        elif found.in_queue:
-            legs.move_again(session, contact, now)
-        elif contact.state in IN_QUEUE:
-            legs.out_of_queue(contact, now)  # it says since when
-            _call_back_in(session, contact, again, now)
-
-
-def _call_back_in(session: Session, contact: Contact, key: str, now: datetime) -> None:
-    """A caller who should be in the queue and has been nowhere for too long."""
-    if contact.unqueued_at is None or contact.unqueued_at > now - LOST_AFTER:
-        return
-    engagement = holding.live_engagement(session, contact.id)
-    if engagement is not None:
-        parting.release(session, contact, engagement, "caller_not_moved", now)
-    legs.recall(session, contact, key, now)
+        _settle_caller(contact, found, now)
 
 
 def _has_just_joined(leg: Leg, contact: Contact) -> bool:
@@ -107,11 +74,26 @@ def _has_just_joined(leg: Leg, contact: Contact) -> bool:
     return leg.state is not LegState.JOINED or (leg.kind is LegKind.CALLER and contact.state is ContactState.CONNECTING)
 
 
-def _should_be_there(engagement: Engagement, found: gateway.Membership, now: datetime) -> bool:
-    """A leg of an active engagement is missing from its conference, and not only because it has just come."""
-    return (
-        engagement.state is EngagementState.ACTIVE
-        and found.conference_sid is None
-        and engagement.active_at is not None
-        and engagement.active_at <= now - ASK_AFTER
-    )
+def _settle_caller(believed: Contact, found: gateway.Membership, now: datetime) -> None:
+    """A caller's call goes on: what brings it to where it should be?"""
+    with transaction() as session:
+        contact = holding.contact(session, believed.id)
+        if (contact.state, contact.queue_sid) != (believed.state, believed.queue_sid):
+            return  # it moved while we asked: the answer may be about another moment
+        if contact.ended_at is not None:
+            if contact.ended_at <= now - LOST_AFTER:
+                legs.hang_up_caller(session, contact, now)
+        elif found.in_queue:
+            legs.move_again(session, contact, now)
+        elif contact.state in IN_QUEUE and (found.conference_sid is not None or _is_lost(session, contact, now)):
+            engagement = holding.live_engagement(session, contact.id)
+            if engagement is not None:
+                parting.release(session, contact, engagement, "caller_not_moved", now)
+            legs.recall(session, contact, f"{contact.id}:{now.isoformat()}", now)
+
+
+def _is_lost(session: Session, contact: Contact, now: datetime) -> bool:
+    """Whether a caller has been outside queue and conference for longer than any of our documents takes."""
+    engagement = holding.live_engagement(session, contact.id)
+    since = engagement.connect_by if engagement is not None else contact.unqueued_at
+    return since is not None and since <= now - LOST_AFTER

@@ -75,15 +75,18 @@ def leg_ended(call_sid: str, now: datetime) -> None:
             peer_lost(session, contact, session.get_one(Engagement, leg.engagement_id), now)
 
 
-def caller_back(contact_id: str, now: datetime) -> Contact:
-    """The caller's call asks what to do next, so it is in no conference: whoever was talking has lost the other.
+def caller_back(contact_id: str, now: datetime, engagement_id: str = "") -> Contact:
+    """The caller is back from the conference of that engagement: whoever was talking there has lost the other.
 
-    A recall that is still to be sent has become needless.
+    A recall that is still to be sent has become needless. A caller who talks in another conference stays there: this
+    was said of an earlier one, and comes late.
     """
     with transaction() as session:
         contact = holding.contact(session, contact_id)
         engagement = holding.live_engagement(session, contact.id)
         if contact.state is ContactState.CONNECTED and engagement is not None:
+            if engagement.id != engagement_id:
+                return contact
             lose(session, contact, engagement, "peer_lost", now)
         outbox.withdraw(session, contact, RequestKind.RECALL_CALLER, now)
         leg = holding.caller_leg(session, contact.id)

@@ -18,6 +18,7 @@ from warmline.telephony.twiml import OVERRIDES
 
 TIMEOUT_SECONDS = 6
 TWILIO_API = "api.twilio.com"
+NOT_FOUND = 20404  # https://www.twilio.com/docs/api/errors/20404
 # https://www.twilio.com/docs/voice/api/call-resource#call-status-values
 FINISHED = {"completed", "busy", "failed", "no-answer", "canceled"}
 
@@ -131,9 +132,9 @@ def _found(request: Callable[[], Answer]) -> Answer | None:
     try:
         return _ask(request)
     except Refused as error:
-        if error.status == 404:
+        if error.status == 404 and error.code == NOT_FOUND:
             return None
-        raise
+        raise  # a proxy's own 404, for one, says nothing about a call
 
 
 def _never_connected(error: requests.RequestException) -> bool:

@@ -155,7 +155,8 @@ def dropped(contact_id: str, queue: str, language: str) -> str:
 
 def caller_into(contact_id: str, engagement_id: str, conference: str) -> str:
     """The caller into the conference: when the caller leaves, it is over."""
-    return _into(f"/twilio/voice/contacts/{contact_id}/after", engagement_id, conference, end_on_exit=True)
+    action = f"/twilio/voice/contacts/{contact_id}/after?engagement={engagement_id}"
+    return _into(action, engagement_id, conference, end_on_exit=True)
 
 
 def peer_into(engagement_id: str, conference: str) -> str:

@@ -217,8 +217,8 @@ def _back(contact_id: str) -> Response:
     if field("CallStatus") in FINISHED:
         parting.leg_ended(field("CallSid"), now)
         return answer(twiml.nothing())
-    contact = parting.caller_back(_contact(contact_id).id, now)
-    if contact.state in LIVE_CONTACT:
+    contact = parting.caller_back(_contact(contact_id).id, now, request.args.get("engagement", ""))
+    if contact.state in LIVE_CONTACT and contact.state is not ContactState.CONNECTED:
         return answer(twiml.dropped(contact.id, contact.line_id, contact.language))
     return answer(_next_for(contact))
 
@@ -232,8 +232,10 @@ def _next_for(contact: Contact) -> str:
         if admission is intake.Admission.MENU:
             return twiml.language_menu(contact.id, line.name, line.languages)
     if contact.state is ContactState.CONNECTED:
-        contact = parting.caller_back(contact.id, now)
-        return twiml.dropped(contact.id, contact.line_id, language)
+        # Asked twice, or late: whoever talks goes on talking. A caller who really is outside comes in again.
+        engagement = connect.caller_may_join(contact.id, now)
+        if engagement is not None:
+            return twiml.caller_into(contact.id, engagement.id, engagement.conference_name)
     if contact.state in LIVE_CONTACT:
         return twiml.enqueue(contact.id, contact.line_id)
     if contact.state is ContactState.AFTER_HOURS:
@@ -243,6 +245,8 @@ def _next_for(contact: Contact) -> str:
         )
     if contact.state is ContactState.MISSED:
         return twiml.say_and_hang_up(language, "nobody_on_shift")
+    if contact.state is ContactState.ABANDONED:  # a call that we thought was over
+        return twiml.say_and_hang_up(language, "trouble_end")
     return twiml.say_and_hang_up(language, "goodbye")
 
 

@@ -1,0 +1,11 @@
+"""What the console and the board show: reading only, a fixed number of queries however many rows there are.
+
+`console_state` and `board_state` are the JSON of docs/contract.md; `console` and `board` hold in addition
+what only the pages show.
+"""
+
+from warmline.contacts.screens.peer import console, console_state
+from warmline.contacts.screens.shared import version
+from warmline.contacts.screens.supervisor import board, board_state
+
+__all__ = ["board", "board_state", "console", "console_state", "version"]

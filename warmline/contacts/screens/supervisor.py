@@ -1,0 +1,252 @@
+"""The supervisors' board."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from routing.eligibility import is_present
+from routing.facts import POLICY, Waiting
+from routing.hours import is_open, opens_next
+from routing.ranking import first_in_line
+from routing.states import (
+    IN_QUEUE,
+    Activity,
+    ContactState,
+    EngagementState,
+    OfferState,
+    PeerStatus,
+    activity,
+)
+from warmline import db
+from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, on_shift, versioned
+from warmline.models import (
+    Channel,
+    Contact,
+    Engagement,
+    Line,
+    Offer,
+    Peer,
+    Presence,
+    Shift,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRow:
+    """A contact on the board. `whom` is the peer who is asked, or who is being connected."""
+
+    contact: str
+    line: str
+    channel: Channel
+    language: str
+    state: ContactState
+    place: int
+    since: datetime
+    whom: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BoardLine:
+    name: str
+    zone: str
+    open: bool
+    opens: datetime | None
+    waiting: tuple[WaitingRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRow:
+    """A peer on the board. `present`: a console was heard from lately; `lines`: on shift for them now."""
+
+    name: str
+    status: PeerStatus
+    status_reason: str | None
+    status_since: datetime
+    activity: Activity
+    activity_since: datetime
+    present: bool
+    lines: tuple[str, ...]
+
+    @property
+    def since(self) -> datetime:
+        """When status or activity changed last."""
+        return max(self.status_since, self.activity_since)
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    lines: tuple[BoardLine, ...]
+    peers: tuple[PeerRow, ...]
+
+
+def board_state(organization_id: str, now: datetime) -> dict[str, Any]:
+    """The answer of `GET /board/state`."""
+    shown = board(organization_id, now)
+    return versioned(
+        {
+            "waiting": [
+                {
+                    "contact": row.contact,
+                    "line": row.line,
+                    "channel": row.channel,
+                    "state": row.state,
+                    "place": row.place,
+                    "since": row.since.isoformat(),
+                }
+                for line in shown.lines
+                for row in line.waiting
+            ],
+            "peers": [
+                {
+                    "name": row.name,
+                    "status": row.status,
+                    "activity": row.activity,
+                    "since": row.since.isoformat(),
+                }
+                for row in shown.peers
+            ],
+        }
+    )
+
+
+def board(organization_id: str, now: datetime) -> Board:
+    """Every line of the organization with what waits on it, and every peer."""
+    with db.reading() as session:
+        lines = session.execute(
+            select(Line.id, Line.name, Line.time_zone, Line.hours)
+            .where(Line.organization_id == organization_id)
+            .order_by(Line.name, Line.id)
+        ).all()
+        waiting = _waiting(session, organization_id)
+        peers = _peers(session, organization_id, now)
+    return Board(
+        lines=tuple(
+            BoardLine(
+                name=line.name,
+                zone=line.time_zone,
+                open=is_open(line.hours, line.time_zone, now),
+                opens=opens_next(line.hours, line.time_zone, now),
+                waiting=tuple(waiting[line.id]),
+            )
+            for line in lines
+        ),
+        peers=peers,
+    )
+
+
+def _waiting(session: Session, organization_id: str) -> defaultdict[str, list[WaitingRow]]:
+    """What waits, by line id, in the order in which it will be served."""
+    asked = and_(Offer.contact_id == Contact.id, Offer.state == OfferState.PENDING)
+    taken = and_(Engagement.contact_id == Contact.id, Engagement.state == EngagementState.CONNECTING)
+    rows = session.execute(
+        select(Contact, Line.name, Peer.name)
+        .join(Line, Line.id == Contact.line_id)
+        .outerjoin(Offer, asked)
+        .outerjoin(Engagement, taken)
+        .outerjoin(Peer, Peer.id == func.coalesce(Engagement.peer_id, Offer.peer_id))
+        .where(Contact.organization_id == organization_id, Contact.state.in_(IN_QUEUE))
+    )
+    found = {contact.id: (contact, line, whom) for contact, line, whom in rows}
+    in_order = sorted(
+        (
+            Waiting(
+                id=contact.id,
+                line=contact.line_id,
+                channel=contact.channel,
+                language=contact.language,
+                priority=contact.priority,
+                queued_at=contact.queued_at or contact.arrived_at,
+            )
+            for contact, _, _ in found.values()
+        ),
+        key=first_in_line,
+    )
+    waiting: defaultdict[str, list[WaitingRow]] = defaultdict(list)
+    for first in in_order:
+        contact, line, whom = found[first.id]
+        waiting[first.line].append(
+            WaitingRow(
+                contact=contact.id,
+                line=line,
+                channel=contact.channel,
+                language=contact.language,
+                state=contact.state,
+                place=len(waiting[first.line]) + 1,
+                since=first.queued_at,
+                whom=whom,
+            )
+        )
+    return waiting
+
+
+def _peers(session: Session, organization_id: str, now: datetime) -> tuple[PeerRow, ...]:
+    peers = session.execute(
+        select(Peer, Presence.seen_at)
+        .outerjoin(Presence, Presence.peer_id == Peer.id)
+        .where(Peer.organization_id == organization_id)
+    ).all()
+    offered = session.execute(
+        select(Offer.peer_id, Offer.made_at)
+        .join(Peer, Peer.id == Offer.peer_id)
+        .where(Peer.organization_id == organization_id, Offer.state == OfferState.PENDING)
+    )
+    offers: dict[str, datetime] = dict(offered.all())
+    engagements = defaultdict(list)
+    for engagement in session.scalars(
+        select(Engagement)
+        .join(Peer, Peer.id == Engagement.peer_id)
+        .where(Peer.organization_id == organization_id, Engagement.state.in_(OPEN_ENGAGEMENT))
+    ):
+        engagements[engagement.peer_id].append(engagement)
+    lines = defaultdict(set)
+    for peer_id, line in session.execute(
+        select(Shift.peer_id, Line.name)
+        .join(Line, Line.id == Shift.line_id)
+        .where(Line.organization_id == organization_id, on_shift(now))
+    ):
+        lines[peer_id].add(line)
+    rows = [
+        _peer_row(
+            peer,
+            engagements[peer.id],
+            offers.get(peer.id),
+            present=is_present(seen_at, POLICY, now),
+            lines=tuple(sorted(lines[peer.id])),
+        )
+        for peer, seen_at in peers
+    ]
+    return tuple(sorted(rows, key=lambda row: row.name))
+
+
+def _peer_row(
+    peer: Peer,
+    engagements: list[Engagement],
+    offered_at: datetime | None,
+    *,
+    present: bool,
+    lines: tuple[str, ...],
+) -> PeerRow:
+    states = frozenset(engagement.state for engagement in engagements)
+    doing = activity(offered=offered_at is not None, engagements=states)
+    began: dict[Activity, list[datetime | None]] = {
+        Activity.TALKING: [e.active_at for e in engagements if e.state is EngagementState.ACTIVE],
+        Activity.CONNECTING: [e.began_at for e in engagements if e.state is EngagementState.CONNECTING],
+        Activity.WRAPPING: [e.wrapping_at for e in engagements if e.state is EngagementState.WRAPPING],
+        Activity.OFFERED: [offered_at],
+        Activity.IDLE: [peer.idle_since],
+    }
+    return PeerRow(
+        name=peer.name,
+        status=peer.status,
+        status_reason=peer.status_reason,
+        status_since=peer.status_at,
+        activity=doing,
+        # Of several texts the first began the talking.
+        activity_since=min((at for at in began[doing] if at), default=peer.status_at),
+        present=present,
+        lines=lines,
+    )
