@@ -20,13 +20,23 @@ from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from routing.facts import MakeOffer
-from routing.states import LIVE_CONTACT, OfferState, PeerStatus, RequestState
-from tests.contacts.world import CALLER, FIELD_KEY, GEORGIA, OTHER_CALLER, QUEUE, World
+from routing.states import LIVE_CONTACT, OfferState, PeerStatus
+from tests.contacts.world import CALLER, FIELD_KEY, GEORGIA, OTHER_CALLER, World
 from warmline import clock, db
 from warmline.contacts import availability, connect, dispatch, holding, intake, offers, outbox, parting, texts, wrapup
 from warmline.errors import Conflict, NotFound
 from warmline.models import (
-    Callback, Caller, Contact, Engagement, Leg, Message, Offer, OutsideRequest, Peer, Presence, Report,
+    Callback,
+    Caller,
+    Contact,
+    Engagement,
+    Leg,
+    Message,
+    Offer,
+    OutsideRequest,
+    Peer,
+    Presence,
+    Report,
 )  # fmt: skip
 from warmline.models.base import Keys, keyed_hash, new_id
 from warmline.models.history import advance
@@ -281,10 +291,13 @@ def test_end_pressed_while_the_caller_hangs_up_is_one_end(world: World) -> None:
     world.available(world.peer1)
     for number in range(ROUNDS):
         contact_id, caller_sid, peer_sid, engagement = world.talks(world.peer1, f"+1404555014{number}")
-        assert at_once(
-            *times(3, parting.end, world.peer1, contact_id, world.now),
-            *times(3, parting.leg_ended, caller_sid, world.now),
-        ) == [None] * 6
+        assert (
+            at_once(
+                *times(3, parting.end, world.peer1, contact_id, world.now),
+                *times(3, parting.leg_ended, caller_sid, world.now),
+            )
+            == [None] * 6
+        )
         assert world.contact(contact_id).state == "closed"
         assert world.events(engagement.id) == ["began", "joined", "ended"]
         parting.leg_ended(peer_sid, world.now)
@@ -318,7 +331,13 @@ def test_one_call_that_is_told_ten_times_at_once_is_one_contact(world: World) ->
 def test_ten_calls_that_are_told_to_two_processes_are_ten_contacts(world: World, engine: Engine) -> None:
     code = "from tests.contacts.test_races import be_another_process as run; run()"
     url = engine.url.render_as_string(hide_password=False)
-    environment = os.environ | {"URL": url, "KEY": FIELD_KEY, "INDEX": INDEX_KEY, "NOW": world.now.isoformat(), "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {
+        "URL": url,
+        "KEY": FIELD_KEY,
+        "INDEX": INDEX_KEY,
+        "NOW": world.now.isoformat(),
+        "PYTHONPATH": str(ROOT),
+    }
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", code], env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -14,7 +14,7 @@ PHONE = {"width": 390, "height": 844}
 
 def check(page: Page) -> None:
     # Colours that are just fading in are not the ones to judge.
-    page.evaluate("Promise.all(document.getAnimations().map((animation) => animation.finished))")
+    page.evaluate("Promise.allSettled(document.getAnimations().map((animation) => animation.finished))")
     results = Axe().run(page, options=RULES)
     assert results.violations_count == 0, results.generate_report()
 
@@ -80,3 +80,18 @@ def test_what_is_pressed_is_large_enough(enter: Enter, caller: Caller) -> None:
           .map(([words]) => words)
     """)
     assert small == []
+
+
+def test_nothing_is_cut_off_on_a_narrow_screen(enter: Enter, caller: Caller) -> None:
+    """WCAG 2.2, 1.4.10: 320 CSS pixels wide, and no scrolling to the side."""
+    narrow = {"width": 320, "height": 700}
+    peer, board = enter("peer1", viewport=narrow), enter("supervisor", viewport=narrow)
+    choose(peer, "Available")
+    waits(caller)
+    expect(offer(peer)).to_be_visible()
+    expect(board.get_by_text("offered to Robin Hale")).to_be_visible()
+    for page in (peer, board):
+        assert page.evaluate("document.documentElement.scrollWidth") <= narrow["width"]
+    offer(peer).get_by_role("button", name="Accept").click()
+    expect(call(peer)).to_contain_text("Connected", timeout=10_000)
+    assert peer.evaluate("document.documentElement.scrollWidth") <= narrow["width"]

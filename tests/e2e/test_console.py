@@ -6,7 +6,7 @@ from playwright.sync_api import WebSocketRoute, expect
 
 from tests.e2e.conftest import Enter
 from tests.e2e.steps import SOON, alert, call, choose, log, notices, offer, report, said, shown, takes, waits
-from tests.product import CALLER, GEORGIA, Caller, Product
+from tests.product import CALLER, GEORGIA, PASSWORD, Caller, Product
 
 
 def test_a_text_conversation(product: Product, enter: Enter, tidy: None) -> None:
@@ -25,8 +25,8 @@ def test_a_text_conversation(product: Product, enter: Enter, tidy: None) -> None
     box = peer.get_by_label("Your text")
     box.fill("Hello, I am here.")
     box.press("Control+Enter")
-    expect(thread).to_contain_text("Hello, I am here.")
-    expect(thread).to_contain_text("delivered", timeout=SOON)
+    answer = thread.locator(".text", has_text="Hello, I am here.")
+    expect(answer).to_contain_text("delivered", timeout=SOON)
     expect(box).to_have_value("")
     arrived = product.script("GET", f"/script/texts?number=%2B{CALLER[1:]}")["texts"]
     assert "Hello, I am here." in [text["body"] for text in arrived]
@@ -142,6 +142,24 @@ def test_a_lost_connection_is_said_and_so_is_its_return(enter: Enter, tidy: None
     peer.clock.fast_forward(16_000)
     expect(notices(peer).get_by_text(re.compile(r"You were away \d\d seconds. Here is the latest."))).to_be_visible()
     expect(notices(peer).get_by_text("No connection.")).to_be_hidden()
+
+
+def test_whoever_was_logged_out_loses_nothing(enter: Enter, caller: Caller) -> None:
+    first = enter("peer1")
+    choose(first, "Available")
+    takes(first, caller)
+    second = first.context.new_page()
+    second.goto("/console")
+    second.get_by_role("button", name="Log out").click()
+    expect(notices(first).get_by_text("You are logged out.")).to_be_visible()
+    report(first).get_by_label("Notes").fill("The garden.")
+    expect(report(first)).to_contain_text("Not saved, trying again")
+    second.get_by_label("Email address").fill("peer1@example.org")
+    second.get_by_label("Password").fill(PASSWORD)
+    second.get_by_role("button", name="Log in").click()
+    expect(first.locator("#connection")).to_have_text("Live", timeout=18_000)
+    expect(notices(first).get_by_text("You are logged out.")).to_be_hidden()
+    expect(report(first)).to_contain_text(re.compile("Saved .*:"), timeout=18_000)
 
 
 def test_a_computer_whose_clock_is_wrong_shows_the_right_deadline(enter: Enter, caller: Caller) -> None:

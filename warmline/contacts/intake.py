@@ -86,13 +86,13 @@ def choose_language(contact_id: str, language: str, now: datetime) -> tuple[Cont
         contact = holding.contact(session, contact_id)
         if contact.state is not ContactState.ARRIVING:
             return contact, Admission.QUEUE, frozenset()
+        contact.language = language  # also of whoever is turned away: a repeated request is answered in it
         spoken = roster.spoken_on_shift(session, contact.line_id, now) & set(contact.line.languages)
         if not spoken:
             _turn_away(session, contact, "nobody", Admission.NOBODY_ON_SHIFT, now)
             return contact, Admission.NOBODY_ON_SHIFT, spoken
         if language not in spoken:
             return contact, Admission.NOBODY_SPEAKS, spoken
-        contact.language = language
         return contact, Admission.QUEUE, spoken
 
 

@@ -117,7 +117,7 @@ def wait(language: str, place: int, waited: int, *, connecting: bool = False) ->
 def wait_blind() -> str:
     """The wait document when we cannot look anything up: the caller stays in line and hears that somebody is there."""
     response = VoiceResponse()
-    _say(response, _first_language(), "trouble")
+    _apologize(response, "trouble")
     response.play(f"{_base_url}/static/audio/wait.wav")
     return str(response)
 
@@ -202,17 +202,20 @@ def unknown_number() -> str:
 
 def trouble(path: str, attempt: int) -> str:
     """Our own failure: name 988 and the fallback number, then try `path` again, a few times."""
+    if attempt >= TROUBLE_TRIES:
+        return trouble_end()
     response = VoiceResponse()
-    ends = attempt >= TROUBLE_TRIES
-    for language in _catalogues:
-        _say(response, language, "trouble_end" if ends else "trouble")
-        if _fallback_number:
-            _say(response, language, "fallback_number", number=" ".join(_fallback_number.removeprefix("+1")))
-    if ends:
-        response.hangup()
-    else:
-        response.pause(length=TROUBLE_PAUSE_SECONDS)
-        response.redirect(url(f"{path}{'&' if '?' in path else '?'}trouble={attempt + 1}"), method="POST")
+    _apologize(response, "trouble")
+    response.pause(length=TROUBLE_PAUSE_SECONDS)
+    response.redirect(url(f"{path}{'&' if '?' in path else '?'}trouble={attempt + 1}"), method="POST")
+    return str(response)
+
+
+def trouble_end() -> str:
+    """The end of a call that we could not take: name 988 and the fallback number."""
+    response = VoiceResponse()
+    _apologize(response, "trouble_end")
+    response.hangup()
     return str(response)
 
 
@@ -244,6 +247,14 @@ def _into(action: str, engagement_id: str, conference: str, *, end_on_exit: bool
         status_callback_method="POST",
     )
     return str(response)
+
+
+def _apologize(response: VoiceResponse, key: str) -> None:
+    """In every language that we have: we cannot look up the caller's."""
+    for language in _catalogues:
+        _say(response, language, key)
+        if _fallback_number:
+            _say(response, language, "fallback_number", number=" ".join(_fallback_number.removeprefix("+1")))
 
 
 def _enqueue(response: VoiceResponse, contact_id: str, queue: str) -> None:

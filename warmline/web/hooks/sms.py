@@ -1,13 +1,13 @@
 """What Twilio tells of texts. https://www.twilio.com/docs/messaging/guides/webhook-request"""
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, abort, request
 from werkzeug.exceptions import HTTPException
 
 from warmline import clock
 from warmline.contacts import texts
 from warmline.telephony import twiml
 from warmline.web import access
-from warmline.web.hooks import answer, field, log_failure
+from warmline.web.hooks import answer, field, log_failure, sid
 
 blueprint = Blueprint("sms", __name__, url_prefix="/twilio/sms")
 
@@ -16,8 +16,11 @@ blueprint = Blueprint("sms", __name__, url_prefix="/twilio/sms")
 @access.twilio
 def incoming() -> Response:
     """A text to one of our numbers; what we answer goes out as a text of its own."""
+    message_sid = sid("MessageSid") or sid("SmsSid")
+    if not message_sid:
+        abort(400)  # it could not be told from its own repetition, nor from somebody else's text
     known = texts.receive(
-        field("MessageSid") or field("SmsSid"),
+        message_sid,
         field("From"),
         field("To"),
         field("Body"),
@@ -31,8 +34,9 @@ def incoming() -> Response:
 @access.twilio
 def status() -> Response:
     """The delivery of a text of ours."""
-    message_id = request.args.get("message", "")[:32]
-    texts.delivered(message_id, field("MessageSid"), field("MessageStatus"), field("ErrorCode"), clock.now())
+    message_id, message_sid = request.args.get("message", "").replace("\0", "")[:32], sid("MessageSid")
+    if message_sid:
+        texts.delivered(message_id, message_sid, field("MessageStatus"), field("ErrorCode"), clock.now())
     return answer(twiml.no_reply())
 
 

@@ -4,6 +4,7 @@ Contract: https://www.twilio.com/docs/voice/twiml#request-parameters
 """
 
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
@@ -18,17 +19,26 @@ from warmline.models import Contact
 from warmline.telephony import twiml
 from warmline.telephony.twilio_gateway import FINISHED
 from warmline.web import access
-from warmline.web.hooks import answer, field, log_failure, number
+from warmline.web.hooks import answer, field, log_failure, number, sid
 
 blueprint = Blueprint("voice", __name__, url_prefix="/twilio/voice")
+
+
+@blueprint.url_value_preprocessor
+def without_nul(endpoint: str | None, ids: dict[str, Any] | None) -> None:
+    """An id in an address, like a field, may hold no NUL: PostgreSQL cannot even look for it."""
+    for name, id in (ids or {}).items():
+        ids[name] = id.replace("\0", "")  # type: ignore[index]
 
 
 @blueprint.post("/incoming")
 @access.twilio
 def incoming() -> Response:
     """A call to one of our numbers."""
-    now = clock.now()
-    contact = intake.receive(field("CallSid"), field("From"), field("To"), now)
+    now, call_sid = clock.now(), sid("CallSid")
+    if not call_sid:
+        return answer(twiml.trouble_end())
+    contact = intake.receive(call_sid, field("From"), field("To"), now)
     if contact is None:
         return answer(twiml.unknown_number())
     return answer(_next_for(contact))
@@ -47,14 +57,15 @@ def language(contact_id: str) -> Response:
     """The language menu's key, or its silence; with `only`, the answer to "nobody speaks it just now"."""
     now = clock.now()
     contact, attempt = _contact(contact_id), number("try", 1)
+    keys, wished = field("Digits") or request.args.get("keys"), request.args.get("only")
+    chosen = intake.LANGUAGE_KEYS.get(keys or "")
+    meant = chosen in contact.line.languages
+    if wished is not None and not meant and contact.state in (ContactState.ARRIVING, ContactState.MISSED):
+        intake.give_up_menu(contact.id, now)
+        return answer(twiml.say_and_hang_up(wished, "nobody_speaks"))
     if contact.state is not ContactState.ARRIVING:
         return answer(_next_for(contact))
-    keys, wished = field("Digits"), request.args.get("only")
-    chosen = intake.LANGUAGE_KEYS.get(keys)
-    if chosen not in contact.line.languages:
-        if wished is not None:
-            intake.give_up_menu(contact.id, now)
-            return answer(twiml.say_and_hang_up(wished, "nobody_speaks"))
+    if chosen is None or not meant:
         if keys and attempt < twiml.MENU_TRIES:
             return answer(twiml.language_menu(contact.id, contact.line.name, contact.line.languages, attempt + 1))
         chosen = contact.line.languages[0]  # silence is no reason to send anybody away
@@ -71,7 +82,7 @@ def language(contact_id: str) -> Response:
 @access.twilio
 def wait(contact_id: str) -> Response:
     """The wait document: asked for when the caller enters the queue, and again each time it ends."""
-    now, queue_sid = clock.now(), field("QueueSid")
+    now, queue_sid = clock.now(), sid("QueueSid")
     with reading() as session:
         contact = _contact(contact_id, session)
         place = intake.place(session, contact) if contact.queued_at else 1
@@ -138,9 +149,11 @@ def dropped(contact_id: str) -> Response:
 @access.twilio
 def client() -> Response:
     """The TwiML App: a peer's browser calls in for the offer that it accepted."""
-    identity = field("From").removeprefix("client:")
+    identity, call_sid = field("From").removeprefix("client:"), sid("CallSid")
+    if not call_sid:
+        return answer(twiml.say_and_hang_up("en", "peer_refused"))
     try:
-        engagement = connect.peer_leg(identity, field("offer"), field("CallSid"), clock.now())
+        engagement = connect.peer_leg(identity, field("offer"), call_sid, clock.now())
     except (NotFound, Conflict):
         return answer(twiml.say_and_hang_up("en", "peer_refused"))
     return answer(twiml.peer_into(engagement.id, engagement.conference_name))
@@ -151,7 +164,9 @@ def client() -> Response:
 def conference(engagement_id: str) -> Response:
     """https://www.twilio.com/docs/voice/api/conference-resource#conference-events"""
     now, happened = clock.now(), field("StatusCallbackEvent")
-    call_sid, conference_sid = field("CallSid"), field("ConferenceSid")
+    call_sid, conference_sid = sid("CallSid"), sid("ConferenceSid")
+    if not call_sid or not conference_sid:
+        return answer(twiml.nothing())
     key = f"{conference_sid}:{field('SequenceNumber')}:{happened}:{call_sid}"
     if happened == "participant-join":
         connect.joined(engagement_id, call_sid, conference_sid, now, key)
@@ -208,8 +223,11 @@ def trouble(error: Exception) -> Response:
         return answer(twiml.nothing(), 503)  # no caller listens to this answer; Twilio may ask again
     if request.path.endswith("/client"):
         return answer(twiml.say_and_hang_up("en", "peer_refused"))
-    path = request.path + (f"?{request.query_string.decode()}" if request.query_string else "")
-    return answer(twiml.trouble(path.split("trouble=")[0].rstrip("?&"), number("trouble", 1)))
+    # Asked again without a form: the key that was pressed goes along.
+    again = {**request.args, **({"keys": field("Digits")[:1]} if field("Digits") else {})}
+    again.pop("trouble", None)
+    path = quote(request.path) + (f"?{urlencode(again)}" if again else "")
+    return answer(twiml.trouble(path, number("trouble", 1)))
 
 
 def _back(contact_id: str) -> Response:

@@ -1,0 +1,548 @@
+"""Each guard is taken away once, and a test must notice.
+
+A guard that can be removed without a red test is either not tested or not needed. Each mutant is a copy of the code
+with one guard less; the test named beside it is run there, in a process of its own, and has to fail.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NEEDED = ("config", "migrations", "pyproject.toml", "routing", "templates", "tests", "warmline")
+PATIENCE_SECONDS = 100  # of a busy machine; a quiet one needs two
+PASSED, FAILED = 0, 1  # exit codes of pytest; any other means that nothing was tested
+CLUMSY = re.compile("NameError|UnboundLocalError|TypeError")  # the mutant fell over its own feet
+
+GUARDS = "tests/contacts/test_guards.py::test_"
+RACES = "tests/contacts/test_races.py::test_"
+TWIN = RACES + "the_database_itself_refuses_the_twin_of[sqlite-{}]"
+WALK = "tests/contacts/test_walk.py::test_"
+ACCESS = "tests/web/test_access.py::test_"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One guard less: in `file`, `old` is replaced by `new`, and `test` notices."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+def unindexed(name: str, table: str, old: str, twin: str) -> Mutant:
+    """A unique index or constraint less: the first line of it, or all."""
+    new = old.replace(", unique=True", "").replace("            unique=True,\n", "")
+    if new == old:
+        new = ""
+    return Mutant(name, f"warmline/models/{table}.py", old, new, TWIN.format(twin))
+
+
+def multiline(column: str) -> str:
+    """An index that is written on several lines, as far as `unique`."""
+    return f'            "{column}",\n            unique=True,\n'
+
+
+MUTANTS = [
+    # The database's own last word
+    unindexed("one live offer a peer", "offer", '"uq_offer_live_peer", "peer_id", unique=True', "a peer's live offer"),
+    unindexed("one live offer a contact", "offer", multiline("contact_id"), "a contact's live offer"),
+    unindexed("one live engagement a contact", "engagement", multiline("contact_id"), "a contact's live engagement"),
+    unindexed(
+        "one live call a peer", "engagement", '"uq_engagement_live_call", "peer_id", unique=True', "a peer's live call"
+    ),
+    unindexed("one engagement an offer", "engagement", 'ForeignKey("offer.id"), unique=True', "an offer's engagement"),
+    unindexed("one leg a CallSid", "leg", "String(34), unique=True", "a call's leg"),
+    unindexed(
+        "one live leg an engagement",
+        "leg",
+        '"uq_leg_live_engagement", "engagement_id", unique=True',
+        "an engagement's live leg",
+    ),
+    unindexed("one live caller's leg a contact", "leg", multiline("contact_id"), "a contact's live caller"),
+    unindexed("one open thread a caller", "contact", multiline("caller_id"), "a caller's open thread"),
+    unindexed("one request an act", "outside", '        UniqueConstraint("key"),\n', "an act that is claimed"),
+    unindexed(
+        "one place in a contact's order",
+        "outside",
+        '        UniqueConstraint("contact_id", "sequence"),\n',
+        "a contact's order",
+    ),
+    unindexed(
+        "one caller a number in an organization",
+        "caller",
+        '    __table_args__ = (UniqueConstraint("organization_id", "number_hash"),)\n',
+        "a number in an organization",
+    ),
+    unindexed("one text a MessageSid", "message", "String(34), unique=True", "a text"),
+    unindexed(
+        "one report a peer and contact",
+        "report",
+        '    __table_args__ = (UniqueConstraint("contact_id", "peer_id"),)\n',
+        "a peer's report",
+    ),
+    Mutant(
+        "one row a callback",
+        "warmline/models/outside.py",
+        "    key: Mapped[str] = mapped_column(String(120), primary_key=True)",
+        "    id: Mapped[int] = mapped_column(primary_key=True)\n    key: Mapped[str] = mapped_column(String(120))",
+        TWIN.format("a callback"),
+    ),
+    # How states change
+    Mutant(
+        "a state moves only from where it was seen",
+        "warmline/models/history.py",
+        "kind.id == row.id, kind.state == old)",
+        "kind.id == row.id)",
+        RACES + "of_two_who_saw_the_same_state_one_moves_it[sqlite]",
+    ),
+    Mutant(
+        "a pair that is not in the table moves nothing",
+        "warmline/models/history.py",
+        "    new = states.step(TABLES[kind], old, event)\n",
+        "    new = states.step(TABLES[kind], old, event) or old\n",
+        GUARDS + "what_does_not_fit_its_state_changes_nothing[sqlite]",
+    ),
+    Mutant(
+        "a pair that is not in the table is no step",
+        "routing/states.py",
+        "table.get((state, event))",
+        "table.get((state, event), state)",
+        "tests/routing/test_states.py::test_a_pair_that_is_not_in_the_table_is_refused",
+    ),
+    # Holding and taking turns
+    Mutant(
+        "a contact that is held is held from others",
+        "warmline/contacts/holding.py",
+        "        .with_for_update(of=Contact)\n",
+        "",
+        RACES + "who_holds_a_contact_holds_off_everybody_else[postgresql]",
+    ),
+    Mutant(
+        "a contact that is held is read again",
+        "warmline/contacts/holding.py",
+        "        .execution_options(populate_existing=True)\n    )\n",
+        "    )\n",
+        GUARDS + "whoever_holds_a_contact_that_they_looked_at_before_sees_it_as_it_is[sqlite]",
+    ),
+    Mutant(
+        "a peer who is held is held from others",
+        "warmline/contacts/holding.py",
+        ".with_for_update(of=Peer)",
+        "",
+        GUARDS + "whoever_steps_away_while_an_offer_is_made_does_not_keep_it[postgresql]",
+    ),
+    Mutant(
+        "a thread that is written to is held",
+        "warmline/contacts/texts.py",
+        "            .with_for_update(of=Contact)\n",
+        "",
+        GUARDS + "a_text_that_comes_as_its_thread_is_closed_opens_another[postgresql]",
+    ),
+    Mutant(
+        "an offer is read again once its contact is held",
+        "warmline/contacts/holding.py",
+        "    session.refresh(offer)\n",
+        "",
+        GUARDS + "the_slower_of_two_clicks_gets_the_same_answer[postgresql]",
+    ),
+    Mutant(
+        "an engagement is read again once its contact is held",
+        "warmline/contacts/holding.py",
+        "    session.refresh(found)\n",
+        "",
+        GUARDS + "a_phone_that_comes_up_as_its_peer_presses_end_moves_nobody[postgresql]",
+    ),
+    Mutant(
+        "a phone's engagement is read again once its contact is held",
+        "warmline/contacts/connect.py",
+        "            session.refresh(engagement)\n",
+        "",
+        GUARDS + "a_phone_that_is_overtaken_by_end_is_refused[postgresql]",
+    ),
+    Mutant(
+        "writers of one process take turns on SQLite",
+        "warmline/db.py",
+        'turn = _writer if bound().dialect.name == "sqlite" else contextlib.nullcontext()',
+        "turn = contextlib.nullcontext()",
+        RACES + "writers_of_one_process_take_turns_and_never_meet_a_busy_sqlite",
+    ),
+    Mutant(
+        "a verb begins with the writer's place on SQLite",
+        "warmline/db.py",
+        '"BEGIN IMMEDIATE" if write else "BEGIN"',
+        '"BEGIN"',
+        RACES + "a_transaction_on_sqlite_holds_the_one_writers_place_from_its_start",
+    ),
+    Mutant(
+        "whoever only looks leaves the writer's place free",
+        "warmline/db.py",
+        '"BEGIN IMMEDIATE" if write else "BEGIN"',
+        '"BEGIN IMMEDIATE"',
+        RACES + "a_transaction_on_sqlite_holds_the_one_writers_place_from_its_start",
+    ),
+    Mutant(
+        "one verb is one transaction",
+        "warmline/db.py",
+        "    if _writing.get():\n",
+        "    if False:\n",
+        RACES + "a_transaction_inside_another_is_refused_at_once[postgresql]",
+    ),
+    Mutant(
+        "the clock's lease has one holder",
+        "warmline/clock.py",
+        ", (Lease.holder == holder) | (Lease.until <= at))",
+        ")",
+        RACES + "the_clocks_lease_has_one_holder[sqlite]",
+    ),
+    # A call comes in
+    Mutant(
+        "a call that is told twice at once is looked up again",
+        "warmline/contacts/intake.py",
+        "            continue  # somebody else",
+        "            raise  # somebody else",
+        GUARDS + "a_call_that_is_told_twice_at_once_is_found_after_all[sqlite]",
+    ),
+    # Offering
+    Mutant(
+        "a run looks for contacts of its organization",
+        "warmline/contacts/dispatch.py",
+        "Contact.organization_id == organization_id, _offerable()",
+        "_offerable()",
+        GUARDS + "a_shift_on_a_foreign_line_opens_no_wall[sqlite]",
+    ),
+    Mutant(
+        "a run looks for peers of its organization",
+        "warmline/people/roster.py",
+        "            Peer.organization_id == organization_id,\n",
+        "",
+        GUARDS + "a_shift_on_a_foreign_line_opens_no_wall[sqlite]",
+    ),
+    Mutant(
+        "whoever is outside the queue is not looked at",
+        "warmline/contacts/dispatch.py",
+        "        or_(Contact.channel == Channel.TEXT, Contact.queue_sid.is_not(None)),\n",
+        "",
+        WALK + "a_lost_peer_brings_the_caller_to_the_front[sqlite]",
+    ),
+    Mutant(
+        "whoever is outside the queue is not offered",
+        "warmline/contacts/dispatch.py",
+        "if contact.channel is Channel.VOICE and contact.queue_sid is None:",
+        "if False:",
+        GUARDS + "a_caller_who_has_left_the_queue_meanwhile_is_not_offered[sqlite]",
+    ),
+    Mutant(
+        "whoever has stepped away is not asked",
+        "warmline/contacts/dispatch.py",
+        "if peer.status is not PeerStatus.AVAILABLE:",
+        "if False:",
+        GUARDS + "nothing_is_offered_to_whoever_has_stepped_away_meanwhile[sqlite]",
+    ),
+    Mutant(
+        "whoever does something else is not asked",
+        "warmline/contacts/dispatch.py",
+        "if roster.activities(session, [peer.id])[peer.id] is not Activity.IDLE:",
+        "if False:",
+        GUARDS + "nothing_is_offered_to_whoever_writes_a_report_meanwhile[sqlite]",
+    ),
+    Mutant(
+        "only a contact that waits is offered",
+        "warmline/contacts/dispatch.py",
+        'if not advance(session, contact, "offered", now, why={"peer": peer.id}):',
+        'if advance(session, contact, "offered", now, why={"peer": peer.id}) is None:',
+        GUARDS + "a_writer_who_is_answered_meanwhile_is_not_offered[sqlite]",
+    ),
+    Mutant(
+        "an offer that the index refuses is simply not made",
+        "warmline/contacts/dispatch.py",
+        "    except IntegrityError:\n        return False\n",
+        "    except IntegrityError:\n        raise\n",
+        GUARDS + "the_index_has_the_last_word_on_offers[sqlite]",
+    ),
+    Mutant(
+        "nobody is asked twice within a breath",
+        "routing/eligibility.py",
+        "    if _just_asked(peer, contact, policy, now):",
+        "    if False:",
+        WALK + "the_only_peer_is_asked_again_after_a_breath[sqlite]",
+    ),
+    Mutant(
+        "nobody is asked twice in a row while another is free",
+        "routing/ranking.py",
+        "        return (asked_last, ",
+        "        return (False, ",
+        "tests/routing/test_ranking.py",
+    ),
+    # Accepting
+    Mutant(
+        "an offer is its peer's own",
+        "warmline/contacts/holding.py",
+        "if offer is None or offer.peer_id != peer.id:",
+        "if offer is None:",
+        WALK + "an_accepted_offer_can_be_accepted_again_by_its_peer_only[sqlite]",
+    ),
+    Mutant(
+        "a contact is its peer's own",
+        "warmline/contacts/holding.py",
+        "            Engagement.peer_id == peer.id,\n",
+        "",
+        WALK + "a_report_needs_an_outcome_and_a_reason[sqlite]",
+    ),
+    Mutant(
+        "a contact that never came to be is nobody's own",
+        "warmline/contacts/holding.py",
+        "            Engagement.state != EngagementState.FAILED,\n",
+        "",
+        GUARDS + "a_peer_whose_phone_failed_has_no_part_in_the_contact[sqlite]",
+    ),
+    Mutant(
+        "an offer has its time",
+        "warmline/contacts/offers.py",
+        "if offer.deadline <= now or not advance(",
+        "if not advance(",
+        WALK + "an_offer_cannot_be_accepted_after_its_deadline_even_before_the_clock_ends_it[sqlite]",
+    ),
+    Mutant(
+        "an offer that is taken is not taken again",
+        "warmline/contacts/offers.py",
+        "        if offer.state is OfferState.ACCEPTED:\n            taken",
+        "        if False:\n            taken",
+        WALK + "an_accepted_offer_can_be_accepted_again_by_its_peer_only[sqlite]",
+    ),
+    # Connecting
+    Mutant(
+        "a phone is that of the peer who accepted",
+        "warmline/contacts/connect.py",
+        "if session.get_one(Peer, engagement.peer_id).identity != identity:",
+        "if False:",
+        GUARDS + "another_organization_cannot_bring_a_phone[sqlite]",
+    ),
+    Mutant(
+        "a second phone is refused in order",
+        "warmline/contacts/connect.py",
+        '        raise Conflict("This offer has a phone already.") from error',
+        "        raise error",
+        WALK + "one_offer_brings_one_leg[sqlite]",
+    ),
+    Mutant(
+        "a phone in a conference that is over is hung up",
+        "warmline/contacts/connect.py",
+        "            elif engagement.state is not EngagementState.ACTIVE:\n",
+        "            elif False:\n",
+        GUARDS + "a_phone_that_is_found_in_a_conference_that_is_over_is_hung_up[sqlite]",
+    ),
+    Mutant(
+        "a phone whose connection is given up is hung up",
+        "warmline/contacts/parting.py",
+        "    for leg in holding.live_legs(session, engagement.id):\n        legs.hang_up(session, contact, leg, now)\n"
+        "    if not",
+        "    if not",
+        GUARDS + "a_phone_whose_connection_is_given_up_is_hung_up_even_before_it_comes_up[sqlite]",
+    ),
+    Mutant(
+        "a phone that is up is not given up",
+        "warmline/contacts/connect.py",
+        "        if legs.is_up(session, engagement):\n            return\n        peer",
+        "        peer",
+        GUARDS + "a_phone_that_is_up_is_not_blamed_for_a_caller_who_does_not_come[sqlite]",
+    ),
+    Mutant(
+        "a phone has its time to come up",
+        "warmline/contacts/connect.py",
+        "engagement.state is not EngagementState.CONNECTING or engagement.connect_by > now:",
+        "engagement.state is not EngagementState.CONNECTING:",
+        GUARDS + "a_phone_is_not_given_up_before_its_time[sqlite]",
+    ),
+    Mutant(
+        "a caller is moved once at a time",
+        "warmline/contacts/legs.py",
+        "if not any(state in outbox.OPEN for state in tries):",
+        "if True:",
+        GUARDS + "a_caller_who_is_found_in_the_queue_is_moved_once_at_a_time[sqlite]",
+    ),
+    Mutant(
+        "a caller comes back from the conference that they are in",
+        "warmline/contacts/parting.py",
+        "            if engagement.id != engagement_id:\n",
+        "            if False:\n",
+        GUARDS + "the_end_of_an_earlier_conference_separates_nobody[sqlite]",
+    ),
+    Mutant(
+        "a callback is applied once",
+        "warmline/contacts/holding.py",
+        "if key is not None and not is_first(session, key, now):",
+        "if False:",
+        GUARDS + "a_callback_that_was_applied_is_not_applied_again[sqlite]",
+    ),
+    # Asking the phone company
+    Mutant(
+        "an act is claimed once",
+        "warmline/contacts/outbox.py",
+        'if session.scalar(select(OutsideRequest.id).where(OutsideRequest.key == f"{kind}:{key}")):',
+        "if False:",
+        RACES + "a_leg_in_the_conference_moves_the_caller_once_however_often_it_is_told[sqlite]",
+    ),
+    Mutant(
+        "a request is sent by whoever claims it",
+        "warmline/contacts/outbox.py",
+        'if not advance(session, request, "claimed", now, claimed_at=now, attempts=request.attempts + 1):',
+        'if advance(session, request, "claimed", now, claimed_at=now, attempts=request.attempts + 1) is None:',
+        RACES + "many_deliveries_at_once_send_each_request_once_and_in_order[postgresql]",
+    ),
+    Mutant(
+        "a request waits for the earlier ones of its contact",
+        "warmline/contacts/outbox.py",
+        "                    earlier.sequence < OutsideRequest.sequence,\n",
+        "                    earlier.sequence < 0,\n",
+        WALK + "the_outbox_keeps_the_order_of_one_contact[sqlite]",
+    ),
+    Mutant(
+        "a request that was taken back is not sent",
+        "warmline/contacts/outbox.py",
+        '        unsent = advance(session, request, "withdrawn", now) and unsent\n',
+        "        unsent = request.attempts == 0 and unsent\n",
+        GUARDS + "a_request_that_nobody_has_sent_can_be_taken_back_and_another_cannot[sqlite]",
+    ),
+    Mutant(
+        "a text is sent again only if it was certainly not taken",
+        "warmline/contacts/outbox.py",
+        "(isinstance(error, Uncertain) and harmless)",
+        "isinstance(error, Uncertain)",
+        WALK + "a_request_that_was_not_taken_is_sent_again_and_a_text_that_may_have_been_is_not[sqlite]",
+    ),
+    Mutant(
+        "nobody writes to whoever said STOP",
+        "warmline/contacts/texts.py",
+        "if contact.caller is None or contact.caller.texts_stopped_at is not None:",
+        "if contact.caller is None:",
+        GUARDS + "nobody_writes_to_whoever_said_stop[sqlite]",
+    ),
+    Mutant(
+        "nothing that was written before STOP is sent after it",
+        "warmline/contacts/outbox.py",
+        'if number is None or (stopped and "farewell" not in arguments):',
+        "if number is None:",
+        GUARDS + "a_text_that_still_waits_when_stop_comes_is_not_sent[sqlite]",
+    ),
+    Mutant(
+        "a delivery is that of one text",
+        "warmline/contacts/texts.py",
+        "elif message.message_sid != message_sid:",
+        "elif False:",
+        GUARDS + "the_delivery_of_another_text_is_not_that_of_this_one[sqlite]",
+    ),
+    Mutant(
+        "a call is asked for by one clock",
+        "warmline/contacts/asking.py",
+        "        for leg in legs:\n            leg.checked_at = now\n",
+        "",
+        GUARDS + "two_clocks_ask_for_a_call_once[sqlite]",
+    ),
+    Mutant(
+        "an answer about a caller who moved meanwhile is old",
+        "warmline/contacts/asking.py",
+        "if (contact.state, contact.queue_sid) != (believed.state, believed.queue_sid):",
+        "if False:",
+        GUARDS + "a_caller_who_moves_while_we_ask_is_left_where_they_are[sqlite]",
+    ),
+    Mutant(
+        "a report that is finished stays finished",
+        "warmline/contacts/wrapup.py",
+        "elif saved.completed_at is not None and not complete:",
+        "elif False:",
+        WALK + "a_draft_survives_and_never_overwrites_a_finished_report[sqlite]",
+    ),
+    # The doors
+    Mutant(
+        "the phone company signs",
+        "warmline/web/access.py",
+        '    if not signature.is_valid(token, url, form, request.headers.get("X-Twilio-Signature")):\n',
+        "    if not (signature and token and url and form):\n",
+        ACCESS + "unsigned_or_wrongly_signed_is_refused_and_not_stored[sqlite-headers0]",
+    ),
+    Mutant(
+        "the phone company signs our own address",
+        "warmline/web/access.py",
+        '    url = current_app.config["PUBLIC_BASE_URL"] + request.path',
+        '    url = request.scheme + "://" + request.host + request.path',
+        ACCESS + "a_signed_request_passes_whatever_host_it_names[sqlite]",
+    ),
+    Mutant(
+        "a view that declares nothing is closed",
+        "warmline/web/access.py",
+        "        abort(403)\n    check()\n",
+        "        return\n    check()\n",
+        ACCESS + "a_route_that_declares_nothing_is_refused[sqlite]",
+    ),
+    Mutant(
+        "a page is for its role",
+        "warmline/web/access.py",
+        "        if account().role not in roles:\n",
+        "        if not roles:\n",
+        ACCESS + "pages_are_for_their_role[sqlite]",
+    ),
+    Mutant(
+        "a form of people carries their token",
+        "warmline/web/access.py",
+        "        abort(401)\n    csrf.protect()\n",
+        "        abort(401)\n",
+        ACCESS + "a_form_needs_the_token[sqlite-/console/status]",
+    ),
+]
+
+
+def test_every_guard_has_a_name_of_its_own() -> None:
+    names = [mutant.name for mutant in MUTANTS]
+    assert len(names) == len(set(names))
+
+
+def test_with_all_guards_every_one_of_these_tests_passes(tmp_path: Path) -> None:
+    copy(ROOT, tmp_path / "copy")
+    result = run(tmp_path, *dict.fromkeys(mutant.test for mutant in MUTANTS))
+    assert result.returncode == PASSED, result.stdout
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
+def test_without_this_guard_a_test_is_red(mutant: Mutant, tmp_path: Path) -> None:
+    source = (ROOT / mutant.file).read_text()
+    assert source.count(mutant.old) == 1, "this guard has changed: change its mutant too"
+    copy(ROOT, tmp_path / "copy", ROOT / mutant.file)
+    (tmp_path / "copy" / mutant.file).write_text(source.replace(mutant.old, mutant.new))
+    result = run(tmp_path, mutant.test)
+    assert result.returncode == FAILED, f"without it {mutant.test} still passes:\n{result.stdout}"
+    assert " error" not in result.stdout.splitlines()[-1], result.stdout
+    assert not CLUMSY.search(result.stdout), result.stdout
+
+
+def copy(source: Path, target: Path, changed: Path | None = None) -> None:
+    """Copy what the tests need, by links; only the way down to `changed`, which is left out, is real folders."""
+    target.mkdir()
+    for entry in source.iterdir():
+        if entry.name == "__pycache__" or (source == ROOT and entry.name not in NEEDED):
+            continue
+        if changed is not None and entry in changed.parents:
+            copy(entry, target / entry.name, changed)
+        elif entry != changed:
+            (target / entry.name).symlink_to(entry)
+
+
+def run(folder: Path, *tests: str) -> subprocess.CompletedProcess[str]:
+    """Run these tests on the copy, in order and until the first is red."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")} | {
+        "PYTHONPATH": str(folder / "copy"),
+        "PYTHONDONTWRITEBYTECODE": "1",  # links lead into our own folders
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # each costs time
+    }
+    options = ["-x", "-q", "-p", "pytest_timeout", "-p", "no:cacheprovider", f"--basetemp={folder / 'run'}"]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *tests],
+        cwd=folder / "copy", env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,
+    )  # fmt: skip
