@@ -279,7 +279,7 @@ MUTANTS = [
         "routing/ranking.py",
         "        return (asked_last, ",
         "        return (False, ",
-        "tests/routing/test_ranking.py",
+        "tests/routing/test_ranking.py::test_longest_idle",
     ),
     # Accepting
     Mutant(

@@ -651,8 +651,9 @@ def test_whoever_waited_for_a_contact_sees_what_was_done_meanwhile(world: World)
     with db.transaction() as session:
         holding.contact(session, contact_id).language = "es"
     with db.transaction() as session:
-        session.merge(seen, load=False)
-        assert holding.contact(session, contact_id).language == "es"
+        kept = session.merge(seen, load=False)
+        assert holding.contact(session, contact_id) is kept
+        assert kept.language == "es"
 
 
 def test_a_transaction_inside_another_is_refused_at_once(world: World) -> None:

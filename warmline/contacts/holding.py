@@ -102,5 +102,5 @@ def live_legs(session: Session, engagement_id: str) -> list[Leg]:
 def is_first(session: Session, key: str, now: datetime) -> bool:
     """Whether a callback with this key is applied for the first time; the row is committed with what it causes."""
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    result = session.execute(dialect.insert(Callback).values(key=key[:120], at=now).on_conflict_do_nothing())
-    return bool(result.rowcount)  # type: ignore[attr-defined]  # an INSERT's result is a CursorResult
+    added = dialect.insert(Callback).values(key=key[:120], at=now).on_conflict_do_nothing().returning(Callback.key)
+    return session.scalar(added) is not None
