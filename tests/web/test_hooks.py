@@ -940,6 +940,15 @@ def test_without_a_database_a_caller_hears_of_988_and_stays(broken: Twilio, rout
     assert document.spoken.count(FALLBACK) == 2
 
 
+def test_without_a_database_whoever_writes_hears_that_nobody_read_it_and_of_988(broken: Twilio) -> None:
+    answer = broken.posts("/twilio/sms/incoming", SENT | {"MessageSid": sid("SM"), "Body": "hello?"})
+    assert answer.status_code == 200
+    assert answer.text.count("988") == 2, "in both languages"
+    stopped = broken.posts("/twilio/sms/incoming", SENT | {"MessageSid": sid("SM"), "Body": " Stop "})
+    assert "Message" not in stopped.text, "nothing is sent to whoever says stop"
+    assert stopped.status_code == 503, "so that it is told again"
+
+
 @pytest.mark.parametrize("route", sorted(set(ROUTES) - set(HEARD)))
 def test_without_a_database_nothing_else_fails_worse_than_503(broken: Twilio, route: str) -> None:
     (path,) = filled(route, [NOBODY])

@@ -224,10 +224,10 @@ def no_reply() -> str:
     return str(MessagingResponse())
 
 
-def reply(language: str, key: str) -> str:
-    """Answer to a text that belongs to no line, so to no outbox."""
+def reply(key: str) -> str:
+    """Answer to a text that belongs to no line, so to no outbox, in every language that we have."""
     response = MessagingResponse()
-    response.message(sentence(language, key))
+    response.message("\n".join(sentence(language, key) for language in _catalogues))
     return str(response)
 
 

@@ -27,7 +27,7 @@ def incoming() -> Response:
         bool(field("OptOutType")),
         clock.now(),
     )
-    return answer(twiml.no_reply() if known else twiml.reply("en", "text_unknown"))
+    return answer(twiml.no_reply() if known else twiml.reply("text_unknown"))
 
 
 @blueprint.post("/status")
@@ -48,6 +48,10 @@ def refused(error: HTTPException) -> HTTPException:
 
 @blueprint.errorhandler(Exception)
 def trouble(error: Exception) -> Response:
-    """Our own failure. A text is not answered twice, so Twilio's fallback may ask again: say that it failed, safely."""
+    """Our own failure: whoever wrote must know that nobody read it, and whom else to turn to."""
     log_failure(error)
-    return answer(twiml.no_reply(), 503)
+    if request.path.endswith("/status"):
+        return answer(twiml.no_reply(), 503)  # nobody reads this answer; Twilio may ask again
+    if field("Body").strip().upper() in texts.STOP:
+        return answer(twiml.no_reply(), 503)
+    return answer(twiml.reply("text_trouble"))
