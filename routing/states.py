@@ -152,7 +152,7 @@ REQUEST: Mapping[tuple[StrEnum, str], StrEnum] = {
     (R.PENDING, "withdrawn"): R.REFUSED,  # what caused it is over
     (R.SENDING, "done"): R.DONE,
     (R.SENDING, "refused"): R.REFUSED,
-    (R.SENDING, "retry"): R.PENDING,  # certainly not taken, or harmless to ask twice
+    (R.SENDING, "retry"): R.PENDING,  # certainly not taken
     (R.SENDING, "unknown"): R.UNKNOWN,
 }
 

@@ -364,8 +364,8 @@ MUTANTS = [
     Mutant(
         "a caller is moved once at a time",
         "warmline/contacts/legs.py",
-        "if not any(state in outbox.OPEN for state in tries):",
-        "if True:",
+        "if not any(state in outbox.OPEN for state in tries):\n        claim_move(",
+        "if True:\n        claim_move(",
         GUARDS + "a_caller_who_is_found_in_the_queue_is_moved_once_at_a_time[sqlite]",
     ),
     Mutant(
@@ -414,8 +414,8 @@ MUTANTS = [
     Mutant(
         "a text is sent again only if it was certainly not taken",
         "warmline/contacts/outbox.py",
-        "(isinstance(error, Uncertain) and harmless)",
-        "isinstance(error, Uncertain)",
+        "if isinstance(error, NotTaken) and request.attempts < LAST_ATTEMPT:",
+        "if isinstance(error, NotTaken | Uncertain) and request.attempts < LAST_ATTEMPT:",
         WALK + "a_request_that_was_not_taken_is_sent_again_and_a_text_that_may_have_been_is_not[sqlite]",
     ),
     Mutant(

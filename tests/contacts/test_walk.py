@@ -323,6 +323,22 @@ def test_a_request_that_was_not_taken_is_sent_again_and_a_text_that_may_have_bee
     assert world.get(type(message), message.id).state == "unconfirmed"
 
 
+def test_an_end_that_may_not_have_been_taken_is_asked_about_and_never_blindly_repeated(world: World) -> None:
+    world.available(world.peer1)
+    contact_id, caller_sid, peer_sid, _ = world.talks(world.peer1)
+    world.company.asked.clear()
+    world.company.failures = [Uncertain("timeout")]
+    parting.end(world.peer1, contact_id, world.now)
+    world.pass_time(14)
+    assert [asked[0] for asked in world.company.asked] == ["end conference"]
+    world.pass_time(45)  # both calls still go on
+    assert set(world.company.asked[1:]) == {("hang up", caller_sid), ("hang up", peer_sid)}
+    for sid in (caller_sid, peer_sid):
+        world.company.whereabouts[sid] = Membership(finished=True)
+    world.pass_time(20)
+    assert {world.leg(sid).state for sid in (caller_sid, peer_sid)} == {"ended"}
+
+
 def test_a_claim_whose_process_died_is_settled(world: World) -> None:
     world.available(world.peer1)
     contact_id, caller_sid = world.waits()

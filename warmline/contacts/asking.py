@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from routing.states import IN_QUEUE, ContactState, LegState
 from warmline.contacts import connect, holding, legs, parting
 from warmline.db import reading, transaction
-from warmline.models import Contact, Leg, LegKind
+from warmline.models import Contact, Engagement, Leg, LegKind
 from warmline.telephony import gateway
 from warmline.telephony.gateway import GatewayError
 
@@ -55,7 +55,10 @@ def ask(call_sid: str, now: datetime) -> None:
         if leg is None or leg.state is LegState.ENDED:
             return
         contact = session.get_one(Contact, leg.contact_id)
-        engagement = holding.latest_engagement(session, contact.id)
+        if leg.engagement_id is not None:
+            engagement = session.get(Engagement, leg.engagement_id)
+        else:
+            engagement = holding.latest_engagement(session, contact.id)
     room = (engagement.conference_sid or engagement.conference_name) if engagement is not None else None
     try:
         found = gateway.current().locate(call_sid, contact.queue_sid, room)
@@ -63,10 +66,21 @@ def ask(call_sid: str, now: datetime) -> None:
         return  # asked again at the next round
     if found.finished:
         parting.leg_ended(call_sid, now)
+    elif _is_over(leg, contact, engagement, now):
+        with transaction() as session:
+            legs.hang_up_again(session, holding.contact(session, contact.id), leg, now)
     elif engagement is not None and found.conference_sid is not None and _has_just_joined(leg, contact):
         connect.joined(engagement.id, call_sid, found.conference_sid, now)
     elif leg.kind is LegKind.CALLER:
         _settle_caller(contact, found, now)
+
+
+def _is_over(leg: Leg, contact: Contact, engagement: Engagement | None, now: datetime) -> bool:
+    """Whether a leg's part has been over for longer than a call takes to end by itself."""
+    if leg.kind is LegKind.CALLER:
+        return contact.ended_at is not None and contact.ended_at <= now - LOST_AFTER
+    ended_at = (engagement.wrapping_at or engagement.done_at) if engagement is not None else None
+    return ended_at is not None and ended_at <= now - ASK_AFTER
 
 
 def _has_just_joined(leg: Leg, contact: Contact) -> bool:
@@ -80,10 +94,7 @@ def _settle_caller(believed: Contact, found: gateway.Membership, now: datetime) 
         contact = holding.contact(session, believed.id)
         if (contact.state, contact.queue_sid) != (believed.state, believed.queue_sid):
             return  # it moved while we asked: the answer may be about another moment
-        if contact.ended_at is not None:
-            if contact.ended_at <= now - LOST_AFTER:
-                legs.hang_up_caller(session, contact, now)
-        elif found.in_queue:
+        if found.in_queue:
             legs.move_again(session, contact, now)
         elif contact.state in IN_QUEUE and (found.conference_sid is not None or _is_lost(session, contact, now)):
             engagement = holding.live_engagement(session, contact.id)

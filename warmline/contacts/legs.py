@@ -75,11 +75,16 @@ def hang_up(session: Session, contact: Contact, leg: Leg, now: datetime) -> None
     outbox.add(session, contact, RequestKind.HANG_UP, leg.id, now, call_sid=leg.call_sid)
 
 
-def hang_up_caller(session: Session, contact: Contact, now: datetime) -> None:
-    """Commit that the caller's leg is ended: the contact is over, and nothing else has ended the call."""
-    leg = holding.caller_leg(session, contact.id)
-    if leg is not None:
-        hang_up(session, contact, leg, now)
+def hang_up_again(session: Session, contact: Contact, leg: Leg, now: datetime) -> None:
+    """A call goes on although its part is over: commit another request to end it, unless one is under way."""
+    tries = session.scalars(
+        select(OutsideRequest.state).where(
+            OutsideRequest.contact_id == contact.id,
+            OutsideRequest.key.startswith(f"{RequestKind.HANG_UP}:{leg.id}"),
+        )
+    ).all()
+    if not any(state in outbox.OPEN for state in tries):
+        outbox.add(session, contact, RequestKind.HANG_UP, f"{leg.id}:{len(tries)}", now, call_sid=leg.call_sid)
 
 
 def out_of_queue(contact: Contact, now: datetime) -> None:

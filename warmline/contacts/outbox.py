@@ -1,8 +1,8 @@
 """What we ask of the phone company: a row committed with its cause, sent once, in order per contact.
 
 A request is claimed in the database before it is sent and settled afterwards. If this process dies in between, the
-claim grows stale and the clock treats the request like one that timed out: harmless kinds are asked again, the
-others ask the phone company where things stand.
+claim grows stale and the clock treats the request like one that timed out: nobody knows whether it was taken, so it is
+not sent again, and the phone company is asked where things stand.
 """
 
 import logging
@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from routing.states import MessageState, RequestState
+from routing.states import LegState, MessageState, RequestState
 from warmline.contacts import holding, news
 from warmline.db import after_commit, reading, transaction
-from warmline.models import Contact, Engagement, Leg, LegKind, Message, OutsideRequest, RequestKind
+from warmline.models import Contact, Engagement, Leg, Message, OutsideRequest, RequestKind
 from warmline.models.base import new_id
 from warmline.models.history import advance, begin
 from warmline.telephony import gateway
@@ -27,8 +27,6 @@ STALE = timedelta(seconds=10)  # longer than the gateway's timeout: the claimant
 FIRST_RETRY = timedelta(seconds=1)
 LAST_ATTEMPT = 8
 OPEN = (RequestState.PENDING, RequestState.SENDING)
-# Asking twice ends the same call or conference: the second time is refused, and nothing is lost.
-HARMLESS = (RequestKind.HANG_UP, RequestKind.END_CONFERENCE)
 OPTED_OUT = 21610  # https://www.twilio.com/docs/api/errors/21610
 
 _clock: Callable[[], datetime] | None = None
@@ -186,22 +184,21 @@ def _settle_request(request: OutsideRequest, sid: str, error: gateway.GatewayErr
     with transaction() as session:
         contact = holding.contact(session, request.contact_id)
         request = session.get_one(OutsideRequest, request.id)
-        harmless = request.kind in HARMLESS
-        again = isinstance(error, NotTaken) or (isinstance(error, Uncertain) and harmless)
-        if again and request.attempts < LAST_ATTEMPT:
+        if isinstance(error, NotTaken) and request.attempts < LAST_ATTEMPT:
             pause = FIRST_RETRY * 2 ** (request.attempts - 1)
-            advance(session, request, "retry", now, due_at=now + pause, answer=error.answer if error else None)
+            advance(session, request, "retry", now, due_at=now + pause, answer=error.answer)
             return
         event = "done" if error is None else "unknown" if isinstance(error, Uncertain) else "refused"
         if not advance(session, request, event, now, answered_at=now, answer=error.answer if error else None):
             return
         if request.kind == RequestKind.SEND_TEXT:
             _settle_text(session, contact, request, sid, error, now)
-        if error is not None and request.kind in (RequestKind.MOVE_CALLER, RequestKind.RECALL_CALLER):
-            # A refusal means "ask", never "gone": the clock asks at its next tick where the caller is.
+        elif error is not None:
+            # A refusal, or a lost answer, means "ask", never "gone" and never "again": the clock asks at its next
+            # tick where the calls are, and what is then still to do is a request of its own.
             session.execute(
                 update(Leg)
-                .where(Leg.contact_id == contact.id, Leg.kind == LegKind.CALLER)
+                .where(Leg.contact_id == contact.id, Leg.state != LegState.ENDED)
                 .values(checked_at=now - timedelta(days=1))
             )
 
