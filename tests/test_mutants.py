@@ -363,9 +363,9 @@ MUTANTS = [
     ),
     Mutant(
         "a caller is moved once at a time",
-        "warmline/contacts/legs.py",
-        "if not any(state in outbox.OPEN for state in tries):\n        claim_move(",
-        "if True:\n        claim_move(",
+        "warmline/contacts/outbox.py",
+        "    if any(state in OPEN for state, _ in tries):\n",
+        "    if False:\n",
         GUARDS + "a_caller_who_is_found_in_the_queue_is_moved_once_at_a_time[sqlite]",
     ),
     Mutant(

@@ -15,8 +15,9 @@ from warmline.models import Contact, Engagement, Leg, LegKind
 from warmline.telephony import gateway
 from warmline.telephony.gateway import GatewayError
 
-ASK_AFTER = timedelta(seconds=15)  # a leg that was not heard of for so long is asked for
+ASK_AFTER = timedelta(seconds=10)  # a leg that was not heard of for so long is asked for
 LOST_AFTER = timedelta(seconds=40)  # outside queue and conference for so long: called back in
+LAST_WORDS = timedelta(seconds=60)  # the longest sentence that turns somebody away
 
 
 def doubt_everything() -> None:
@@ -68,7 +69,11 @@ def ask(call_sid: str, now: datetime) -> None:
         parting.leg_ended(call_sid, now)
     elif _is_over(leg, contact, engagement, now):
         with transaction() as session:
-            legs.hang_up_again(session, holding.contact(session, contact.id), leg, now)
+            contact = holding.contact(session, contact.id)
+            if engagement is not None and found.conference_sid is not None:
+                legs.end_conference(session, contact, engagement, now, again=True)
+            else:
+                legs.hang_up(session, contact, leg, now, again=True)
     elif engagement is not None and found.conference_sid is not None and _has_just_joined(leg, contact):
         connect.joined(engagement.id, call_sid, found.conference_sid, now)
     elif leg.kind is LegKind.CALLER:
@@ -78,9 +83,12 @@ def ask(call_sid: str, now: datetime) -> None:
 def _is_over(leg: Leg, contact: Contact, engagement: Engagement | None, now: datetime) -> bool:
     """Whether a leg's part has been over for longer than a call takes to end by itself."""
     if leg.kind is LegKind.CALLER:
-        return contact.ended_at is not None and contact.ended_at <= now - LOST_AFTER
-    ended_at = (engagement.wrapping_at or engagement.done_at) if engagement is not None else None
-    return ended_at is not None and ended_at <= now - ASK_AFTER
+        ended_at, patience = contact.ended_at, LAST_WORDS if contact.answered_at is None else ASK_AFTER
+    else:
+        ended_at = (engagement.wrapping_at or engagement.done_at) if engagement is not None else None
+        patience = ASK_AFTER
+    # A request to end it may have been lost, with the answer or with us: what the calls show counts.
+    return ended_at is not None and ended_at <= now - patience
 
 
 def _has_just_joined(leg: Leg, contact: Contact) -> bool:
@@ -100,7 +108,7 @@ def _settle_caller(believed: Contact, found: gateway.Membership, now: datetime) 
             engagement = holding.live_engagement(session, contact.id)
             if engagement is not None:
                 parting.release(session, contact, engagement, "caller_not_moved", now)
-            legs.recall(session, contact, f"{contact.id}:{now.isoformat()}", now)
+            legs.recall(session, contact, contact.id, now, again=True)
 
 
 def _is_lost(session: Session, contact: Contact, now: datetime) -> bool:

@@ -1,40 +1,31 @@
 """What is asked of the phone company about a contact's legs, committed with its cause."""
 
+from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from routing.states import LegState
 from warmline.contacts import holding, outbox
-from warmline.models import Contact, Engagement, Leg, OutsideRequest, Peer, RequestKind
+from warmline.models import Contact, Engagement, Leg, Peer, RequestKind
 
 
-def claim_move(session: Session, contact: Contact, engagement: Engagement, now: datetime, attempt: int = 0) -> None:
+def claim_move(
+    session: Session, contact: Contact, engagement: Engagement, now: datetime, *, again: bool = False
+) -> None:
     """Commit the claim of the caller's one move for this engagement; the outbox then asks for it."""
     leg = holding.caller_leg(session, contact.id)
-    if leg is None or contact.queue_sid is None:
-        return
-    outbox.add(
-        session,
-        contact,
-        RequestKind.MOVE_CALLER,
-        f"{engagement.id}:{attempt}",
-        now,
-        queue_sid=contact.queue_sid,
-        call_sid=leg.call_sid,
-        path=f"/twilio/voice/contacts/{contact.id}/join",
-    )
+    if leg is not None and contact.queue_sid is not None:
+        path = f"/twilio/voice/contacts/{contact.id}/join"
+        where = {"queue_sid": contact.queue_sid, "call_sid": leg.call_sid, "path": path}
+        _put(again)(session, contact, RequestKind.MOVE_CALLER, engagement.id, now, **where)
 
 
 def move_again(session: Session, contact: Contact, now: datetime) -> None:
     """The caller is in the queue while the peer waits in the conference: claim another move, if none is under way."""
     engagement = holding.live_engagement(session, contact.id)
-    if engagement is None or not is_up(session, engagement):
-        return
-    tries = session.scalars(select(OutsideRequest.state).where(_moves_of(engagement))).all()
-    if not any(state in outbox.OPEN for state in tries):
-        claim_move(session, contact, engagement, now, attempt=len(tries))
+    if engagement is not None and is_up(session, engagement):
+        claim_move(session, contact, engagement, now, again=True)
 
 
 def is_up(session: Session, engagement: Engagement) -> bool:
@@ -42,19 +33,12 @@ def is_up(session: Session, engagement: Engagement) -> bool:
     return any(leg.state is LegState.JOINED for leg in holding.live_legs(session, engagement.id))
 
 
-def recall(session: Session, contact: Contact, key: str, now: datetime) -> None:
+def recall(session: Session, contact: Contact, key: str, now: datetime, *, again: bool = False) -> None:
     """Commit that the caller is called back from an empty conference, once per `key`."""
     leg = holding.caller_leg(session, contact.id)
     if leg is not None and leg.state is not LegState.ENDED:
-        outbox.add(
-            session,
-            contact,
-            RequestKind.RECALL_CALLER,
-            key,
-            now,
-            call_sid=leg.call_sid,
-            path=f"/twilio/voice/contacts/{contact.id}/dropped",
-        )
+        where = {"call_sid": leg.call_sid, "path": f"/twilio/voice/contacts/{contact.id}/dropped"}
+        _put(again)(session, contact, RequestKind.RECALL_CALLER, key, now, **where)
 
 
 def recall_from(session: Session, contact: Contact, engagement: Engagement, now: datetime) -> None:
@@ -66,25 +50,22 @@ def recall_from(session: Session, contact: Contact, engagement: Engagement, now:
 
 def was_moved(session: Session, engagement: Engagement) -> bool:
     """Whether the caller's move for this engagement was, or may have been, asked for."""
-    asked = select(OutsideRequest.id).where(_moves_of(engagement), OutsideRequest.attempts > 0)
-    return session.scalar(asked.limit(1)) is not None
+    moves = outbox.asked(session, engagement.contact_id, RequestKind.MOVE_CALLER, engagement.id)
+    return any(attempts > 0 for _, attempts in moves)
 
 
-def hang_up(session: Session, contact: Contact, leg: Leg, now: datetime) -> None:
-    """Commit that a leg is ended, once."""
-    outbox.add(session, contact, RequestKind.HANG_UP, leg.id, now, call_sid=leg.call_sid)
+def end_conference(
+    session: Session, contact: Contact, engagement: Engagement, now: datetime, *, again: bool = False
+) -> None:
+    """Commit that the conference is ended for both: the caller goes on to our goodbye."""
+    if engagement.conference_sid is not None:
+        room = engagement.conference_sid
+        _put(again)(session, contact, RequestKind.END_CONFERENCE, engagement.id, now, conference_sid=room)
 
 
-def hang_up_again(session: Session, contact: Contact, leg: Leg, now: datetime) -> None:
-    """A call goes on although its part is over: commit another request to end it, unless one is under way."""
-    tries = session.scalars(
-        select(OutsideRequest.state).where(
-            OutsideRequest.contact_id == contact.id,
-            OutsideRequest.key.startswith(f"{RequestKind.HANG_UP}:{leg.id}"),
-        )
-    ).all()
-    if not any(state in outbox.OPEN for state in tries):
-        outbox.add(session, contact, RequestKind.HANG_UP, f"{leg.id}:{len(tries)}", now, call_sid=leg.call_sid)
+def hang_up(session: Session, contact: Contact, leg: Leg, now: datetime, *, again: bool = False) -> None:
+    """Commit that a leg is ended."""
+    _put(again)(session, contact, RequestKind.HANG_UP, leg.id, now, call_sid=leg.call_sid)
 
 
 def out_of_queue(contact: Contact, now: datetime) -> None:
@@ -99,8 +80,6 @@ def free(session: Session, peer_id: str, now: datetime) -> None:
     session.get_one(Peer, peer_id).idle_since = now
 
 
-def _moves_of(engagement: Engagement) -> ColumnElement[bool]:
-    return and_(
-        OutsideRequest.contact_id == engagement.contact_id,
-        OutsideRequest.key.startswith(f"{RequestKind.MOVE_CALLER}:{engagement.id}:"),
-    )
+def _put(again: bool) -> Callable[..., bool]:
+    """Once and never more, or once more because the calls show that it did not happen."""
+    return outbox.add_again if again else outbox.add

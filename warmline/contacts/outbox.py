@@ -62,6 +62,27 @@ def add(session: Session, contact: Contact, kind: RequestKind, key: str, now: da
     return True
 
 
+def add_again(session: Session, contact: Contact, kind: RequestKind, key: str, now: datetime, **arguments: str) -> bool:
+    """Commit a request of this key once more, because the calls show that it is still to do.
+
+    False while an earlier one is under way.
+    """
+    tries = asked(session, contact.id, kind, key)
+    if any(state in OPEN for state, _ in tries):
+        return False
+    return add(session, contact, kind, f"{key}:{len(tries)}" if tries else key, now, **arguments)
+
+
+def asked(session: Session, contact_id: str, kind: RequestKind, key: str) -> list[tuple[RequestState, int]]:
+    """State and number of attempts of each request of a contact with this key."""
+    rows = session.execute(
+        select(OutsideRequest.state, OutsideRequest.attempts).where(
+            OutsideRequest.contact_id == contact_id, OutsideRequest.key.startswith(f"{kind}:{key}")
+        )
+    )
+    return [(state, attempts) for state, attempts in rows]
+
+
 def withdraw(session: Session, contact: Contact, kind: RequestKind, now: datetime) -> bool:
     """Take back requests of `kind` that nobody has sent yet; True if none was, or may have been, sent."""
     unsent = True

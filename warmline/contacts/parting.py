@@ -32,15 +32,7 @@ def end(peer: Peer, contact_id: str, now: datetime) -> None:
             release(session, contact, engagement, "peer_released", now)
         elif engagement.state is EngagementState.ACTIVE and advance(session, contact, "ended", now, ended_at=now):
             wrapup.begin(session, engagement, "peer_ended", now)
-            if engagement.conference_sid is not None:
-                outbox.add(
-                    session,
-                    contact,
-                    RequestKind.END_CONFERENCE,
-                    engagement.id,
-                    now,
-                    conference_sid=engagement.conference_sid,
-                )
+            legs.end_conference(session, contact, engagement, now)
             news.for_line(session, contact.line_id)
 
 
