@@ -37,7 +37,8 @@ Acts = dict[str, Callable[[], object]]  # by name
 Telling = tuple[str, dict[str, str]]  # a path of ours, and the form that is posted to it
 
 STEPS = 30
-RECOVERY_SECONDS = 75  # the longest that a caller may be nowhere, a round of asking, and an offer
+SOON_SECONDS = 35  # an offer to somebody who has just stepped away, and another
+AFTER_SILENCE_SECONDS = 75  # the longest that a caller may be nowhere, a round of asking, and an offer
 
 
 @dataclass
@@ -394,11 +395,11 @@ class Story:
         together = [call for call in self.browsers.values() if call in room.members]
         return bool(together) and contact.state == "connected" and [self.browsers[row.id] for row in active] == together
 
-    def gets_through(self) -> None:
-        """People are willing, nothing fails any more: the caller comes to talk with a peer."""
+    def gets_through(self, within: int = SOON_SECONDS) -> None:
+        """People are willing, nothing fails any more: within so many seconds the caller talks with a peer."""
         self.company.troubles.clear()
         self.company.keys = lambda: "1"
-        for _ in range(0, RECOVERY_SECONDS, 5):
+        for _ in range(0, within, 5):
             self.fetch_all()
             self.tell_all()
             if self.caller.place == "over" or self.talks():
@@ -497,9 +498,10 @@ def test_whatever_is_told_in_whatever_order_there_is_one_winner_and_nobody_is_st
     for _ in range(data.draw(st.integers(0, STEPS), "steps")):
         if acts := anything(story, data.draw(st.integers(0, 11), "kind")):
             acts[data.draw(st.sampled_from(list(acts)), "act")]()
-    if data.draw(st.booleans(), "the rest is lost"):
+    lost = data.draw(st.booleans(), "the rest is lost")
+    if lost:
         company.untold.clear()
-    story.gets_through()
+    story.gets_through(AFTER_SILENCE_SECONDS if lost else SOON_SECONDS)
     story.goes_on_talking()
     if data.draw(st.booleans(), "a peer ends it"):
         for engagement in story.world.all(Engagement, state="active"):

@@ -24,6 +24,7 @@ from tests.product import ROOT, Caller, Console, Product
 from tests.servers import Databases, Redis
 
 SETTLED_WITHIN = 30  # seconds after a restart
+TRIES = 3  # to come by a point
 LANES = 2  # products side by side: one mostly waits for the other's processes to start
 # Points that come round again and again: their first occurrence stands for the others.
 RECURRING = ("clock.", "contacts.asking.unheard", "contacts.asking.doubt", "contacts.availability.seen", "locate")
@@ -224,8 +225,12 @@ def chosen(reached: list[str], only: str = "") -> list[str]:
     return [
         point
         for point in dict.fromkeys(reached)
-        if re.search(only, point) and (point.endswith("#1") or not any(name in point for name in RECURRING))
+        if re.search(only, point) and (point.endswith("#1") or not _recurs(point))
     ]
+
+
+def _recurs(point: str) -> bool:
+    return any(name in point for name in RECURRING)
 
 
 # (how the two peers behave, which points to die at: those that no earlier journey has, seconds for the timers)
@@ -276,9 +281,7 @@ def die_on_the_way(lanes: list[Evening], manners: tuple[Manner, Manner], only: s
         def die(lane: Evening, mine: list[str]) -> list[str]:
             missed = []
             for point in mine:
-                lane.prepare(point)
-                walk(lane, manners)
-                died = lane.restarted_at is not None
+                died = any(dies_at(lane, point, manners) for _ in range(TRIES))
                 missed += [] if died else [point]
                 print(f"  {way.index(point) + 1:3} {'survived' if died else 'not reached'}: {point}", flush=True)
             return missed
@@ -286,8 +289,17 @@ def die_on_the_way(lanes: list[Evening], manners: tuple[Manner, Manner], only: s
         with ThreadPoolExecutor() as people:
             jobs = [people.submit(die, lane, way[number :: len(lanes)]) for number, lane in enumerate(lanes)]
         missed = [point for job in jobs for point in job.result()]
-    # Two greenlets may take turns in another order, so that a late occurrence does not come; often, it is a fault.
-    assert len(missed) <= len(way) // 8, missed
+    # Whose turn it is when two processes, or two greenlets, do the same may differ, so that a later occurrence does
+    # not come every time; a first one must (but of what only time brings round), and most of the others.
+    assert not [point for point in missed if point.endswith("#1") and not _recurs(point)]
+    assert len(missed) <= len(way) // 4, missed
+
+
+def dies_at(lane: Evening, point: str, manners: tuple[Manner, Manner]) -> bool:
+    """Walk with a death at this point ahead; whether the walk came by there."""
+    lane.prepare(point)
+    walk(lane, manners)
+    return lane.restarted_at is not None
 
 
 def test_every_verb_is_on_the_way_or_excused(tmp_path: Path) -> None:
