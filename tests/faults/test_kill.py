@@ -39,8 +39,12 @@ ELSEWHERE = {
     "contacts.intake.nobody_left": "nobody on shift",
     "contacts.intake.give_up_menu": "nobody speaks the language",
     "contacts.parting.out_of_queue": "the phone company's queue is full",
+    "contacts.asking._end_again": "a request to end a call was lost",
     "contacts.asking._settle_caller": "a callback was lost",
 }
+
+# Of those, what a slow machine may bring about.
+PERHAPS = {"contacts.asking._end_again", "contacts.asking._settle_caller"}
 
 Answer = TypeVar("Answer")
 
@@ -311,4 +315,6 @@ def test_every_verb_is_on_the_way_or_excused(tmp_path: Path) -> None:
             walk(evening, manners)
             seen |= {point.rsplit(" ", 1)[0].removeprefix("before commit ") for point in evening.reached()}
     not_seen = set(verbs()) - seen
-    assert not_seen == set(ELSEWHERE), f"not reached: {not_seen - set(ELSEWHERE)}; idle: {set(ELSEWHERE) - not_seen}"
+    assert not_seen - PERHAPS == set(ELSEWHERE) - PERHAPS, (
+        f"not reached: {not_seen - set(ELSEWHERE)}; idle: {set(ELSEWHERE) - not_seen}"
+    )

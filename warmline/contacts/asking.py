@@ -68,12 +68,7 @@ def ask(call_sid: str, now: datetime) -> None:
     if found.finished:
         parting.leg_ended(call_sid, now)
     elif _is_over(leg, contact, engagement, now):
-        with transaction() as session:
-            contact = holding.contact(session, contact.id)
-            if engagement is not None and found.conference_sid is not None:
-                legs.end_conference(session, contact, engagement, now, again=True)
-            else:
-                legs.hang_up(session, contact, leg, now, again=True)
+        _end_again(leg, engagement if found.conference_sid is not None else None, now)
     elif engagement is not None and found.conference_sid is not None and _has_just_joined(leg, contact):
         connect.joined(engagement.id, call_sid, found.conference_sid, now)
     elif leg.kind is LegKind.CALLER:
@@ -89,6 +84,16 @@ def _is_over(leg: Leg, contact: Contact, engagement: Engagement | None, now: dat
         patience = ASK_AFTER
     # A request to end it may have been lost, with the answer or with us: what the calls show counts.
     return ended_at is not None and ended_at <= now - patience
+
+
+def _end_again(leg: Leg, conference: Engagement | None, now: datetime) -> None:
+    """End a call that goes on although its part is over: by its conference if it is in one, so that it hears goodbye."""
+    with transaction() as session:
+        contact = holding.contact(session, leg.contact_id)
+        if conference is not None:
+            legs.end_conference(session, contact, conference, now, again=True)
+        else:
+            legs.hang_up(session, contact, leg, now, again=True)
 
 
 def _has_just_joined(leg: Leg, contact: Contact) -> bool:
