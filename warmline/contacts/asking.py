@@ -87,7 +87,7 @@ def _is_over(leg: Leg, contact: Contact, engagement: Engagement | None, now: dat
 
 
 def _end_again(leg: Leg, conference: Engagement | None, now: datetime) -> None:
-    """End a call that goes on although its part is over: by its conference if it is in one, so that it hears goodbye."""
+    """End a call that goes on although its part is over: by its conference, if it is in one, so as to hear goodbye."""
     with transaction() as session:
         contact = holding.contact(session, leg.contact_id)
         if conference is not None:
