@@ -340,6 +340,21 @@ MUTANTS = [
         GUARDS + "a_phone_that_is_found_in_a_conference_that_is_over_is_hung_up[sqlite]",
     ),
     Mutant(
+        "a caller who hears goodbye is not hung up on",
+        "warmline/contacts/asking.py",
+        "        elif not outbox.has_done(session, contact, RequestKind.END_CONFERENCE, now - ASK_AFTER):\n",
+        "        else:\n",
+        GUARDS + "a_caller_who_hears_our_goodbye_after_a_lost_end_is_not_hung_up_on[sqlite]",
+    ),
+    Mutant(
+        "a caller who was sent into a conference without a peer is called back at once",
+        "warmline/contacts/legs.py",
+        "if contact.queue_sid is None or (leg is not None and leg.state is LegState.JOINED):",
+        "if leg is not None and leg.state is LegState.JOINED:",
+        "tests/contacts/test_callbacks.py::"
+        "test_a_caller_on_the_way_in_to_a_peer_who_has_just_ended_it_is_called_back_at_once[sqlite]",
+    ),
+    Mutant(
         "a phone whose connection is given up is hung up",
         "warmline/contacts/parting.py",
         "    for leg in holding.live_legs(session, engagement.id):\n        legs.hang_up(session, contact, leg, now)\n"

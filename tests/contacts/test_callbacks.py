@@ -37,8 +37,8 @@ Acts = dict[str, Callable[[], object]]  # by name
 Telling = tuple[str, dict[str, str]]  # a path of ours, and the form that is posted to it
 
 STEPS = 30
-SOON_SECONDS = 35  # an offer to somebody who has just stepped away, and another
-AFTER_SILENCE_SECONDS = 75  # the longest that a caller may be nowhere, a round of asking, and an offer
+SOON_SECONDS = 45  # an offer to somebody who has just stepped away, and another
+AFTER_SILENCE_SECONDS = 110  # the longest that a caller may be nowhere, a round of asking, and an offer
 
 
 @dataclass
@@ -549,6 +549,20 @@ def test_the_caller_may_be_gone_after_each_step(
         story.company.untold.reverse()
         story.tell_all()
         story.is_over_and_done_with()
+
+
+def test_a_caller_on_the_way_in_to_a_peer_who_has_just_ended_it_is_called_back_at_once(
+    engine: Engine, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = begin(engine, client, monkeypatch)
+    while story.caller.place != "conference":
+        story.goes_on()
+    [engagement] = story.world.all(Engagement, state="connecting")
+    story.end(engagement)
+    story.company.untold.clear()  # nobody tells us that the caller had arrived there
+    story.fetch_all()
+    assert story.caller.place == "queue"
+    story.gets_through()
 
 
 @pytest.mark.parametrize("peers", [1, 2])

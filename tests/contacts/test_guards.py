@@ -31,7 +31,7 @@ from warmline.models import Contact, Engagement, Line, Message, Offer, Shift
 from warmline.models.base import new_id
 from warmline.models.history import advance
 from warmline.people import roster
-from warmline.telephony.gateway import Membership
+from warmline.telephony.gateway import Membership, Uncertain
 
 PATIENCE_SECONDS = 10
 A_MOMENT_SECONDS = 0.3  # what is not held off has long happened by then
@@ -331,6 +331,23 @@ def test_a_caller_who_is_found_in_the_queue_is_moved_once_at_a_time(world: World
     connect.joined(engagement.id, "CA1", "CF1", world.now)
     asking.ask(call_sid, world.now)
     assert len(world.requests("move_caller")) == 1
+
+
+def test_a_caller_who_hears_our_goodbye_after_a_lost_end_is_not_hung_up_on(world: World) -> None:
+    world.available(world.peer1)
+    contact_id, caller_sid, peer_sid, engagement = world.talks(world.peer1)
+    world.company.failures = [Uncertain("ReadTimeout")]
+    parting.end(world.peer1, contact_id, world.now)
+    room = world.get(Engagement, engagement.id).conference_sid
+    world.now += asking.ASK_AFTER
+    world.company.whereabouts[peer_sid] = Membership(finished=False, conference_sid=room)
+    asking.ask(peer_sid, world.now)
+    world.company.whereabouts[caller_sid] = Membership(finished=False)  # let out just now
+    asking.ask(caller_sid, world.now)
+    assert world.company.asked[-1] == ("end conference", room)
+    world.now += asking.ASK_AFTER + timedelta(seconds=1)
+    asking.ask(caller_sid, world.now)
+    assert world.company.asked[-1] == ("hang up", caller_sid)
 
 
 def test_the_end_of_an_earlier_conference_separates_nobody(world: World) -> None:

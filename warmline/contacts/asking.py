@@ -9,9 +9,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from routing.states import IN_QUEUE, ContactState, LegState
-from warmline.contacts import connect, holding, legs, parting
+from warmline.contacts import connect, holding, legs, outbox, parting
 from warmline.db import reading, transaction
-from warmline.models import Contact, Engagement, Leg, LegKind
+from warmline.models import Contact, Engagement, Leg, LegKind, RequestKind
 from warmline.telephony import gateway
 from warmline.telephony.gateway import GatewayError
 
@@ -87,12 +87,15 @@ def _is_over(leg: Leg, contact: Contact, engagement: Engagement | None, now: dat
 
 
 def _end_again(leg: Leg, conference: Engagement | None, now: datetime) -> None:
-    """End a call that goes on although its part is over: by its conference, if it is in one, so as to hear goodbye."""
+    """End a call that goes on although its part is over: by its conference, if it is in one, so as to hear goodbye.
+
+    A caller who was let out of the conference just now is hearing it.
+    """
     with transaction() as session:
         contact = holding.contact(session, leg.contact_id)
         if conference is not None:
             legs.end_conference(session, contact, conference, now, again=True)
-        else:
+        elif not outbox.has_done(session, contact, RequestKind.END_CONFERENCE, now - ASK_AFTER):
             legs.hang_up(session, contact, leg, now, again=True)
 
 

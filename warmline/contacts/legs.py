@@ -42,9 +42,9 @@ def recall(session: Session, contact: Contact, key: str, now: datetime, *, again
 
 
 def recall_from(session: Session, contact: Contact, engagement: Engagement, now: datetime) -> None:
-    """Call the caller back in if they are known to be in the conference; else their join is refused by itself."""
+    """Call the caller back in if they were sent into the conference; else their join is refused by itself."""
     leg = holding.caller_leg(session, contact.id)
-    if leg is not None and leg.state is LegState.JOINED:
+    if contact.queue_sid is None or (leg is not None and leg.state is LegState.JOINED):
         recall(session, contact, engagement.id, now)
 
 

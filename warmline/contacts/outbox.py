@@ -83,6 +83,22 @@ def asked(session: Session, contact_id: str, kind: RequestKind, key: str) -> lis
     return [(state, attempts) for state, attempts in rows]
 
 
+def has_done(session: Session, contact: Contact, kind: RequestKind, since: datetime) -> bool:
+    """Whether a request of this kind is being sent, or was done at `since` or later."""
+    done_lately = (OutsideRequest.state == RequestState.DONE) & (OutsideRequest.answered_at >= since)
+    return bool(
+        session.scalar(
+            select(OutsideRequest.id)
+            .where(
+                OutsideRequest.contact_id == contact.id,
+                OutsideRequest.kind == kind,
+                OutsideRequest.state.in_(OPEN) | done_lately,
+            )
+            .limit(1)
+        )
+    )
+
+
 def withdraw(session: Session, contact: Contact, kind: RequestKind, now: datetime) -> bool:
     """Take back requests of `kind` that nobody has sent yet; True if none was, or may have been, sent."""
     unsent = True

@@ -106,8 +106,8 @@ def release(session: Session, contact: Contact, engagement: Engagement, reason: 
         legs.hang_up(session, contact, leg, now)
     if not outbox.withdraw(session, contact, RequestKind.MOVE_CALLER, now) or legs.was_moved(session, engagement):
         # The caller is on the way into a conference without a peer, or there already.
-        legs.out_of_queue(contact, now)
         legs.recall_from(session, contact, engagement, now)
+        legs.out_of_queue(contact, now)
     legs.free(session, engagement.peer_id, now)
     news.for_peer(session, engagement.peer_id)
     news.for_line(session, contact.line_id)
