@@ -8,7 +8,11 @@ CODE    := warmline routing config simulator scripts
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --custom-compile-command "make lock"
 
-.PHONY: help run test lint check format lock clean
+# Where sentences for people stand: errors, marks for later, and t() in scripts.
+WORDS   := --keyword Invalid --keyword Conflict --keyword NotFound --keyword NotAllowed --keyword later --keyword t \
+           --keyword say --add-location file --sort-by-file --width 110 --omit-header
+
+.PHONY: help run test lint check format lock words clean
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +47,12 @@ lock: $(DEV_ENV) ## Compiles the locks anew from *.in and package.json
 	$(COMPILE) requirements-dev.in --output-file requirements-dev.txt
 	$(COMPILE) scripts/requirements-node.in --output-file scripts/requirements-node.txt
 	npm install --package-lock-only
+
+words: $(DEV_ENV) ## Collects the sentences of pages into config/words/*.po, for translation
+	$(BIN)/pybabel --quiet extract --mapping-file config/words/babel.cfg $(WORDS) --output-file .words.pot .
+	$(BIN)/pybabel --quiet update --input-file .words.pot --output-file config/words/es.po --locale es \
+		--no-fuzzy-matching --ignore-obsolete --width 110
+	@rm .words.pot
 
 clean: ## Removes environment, assets and caches; keeps the data in var/
 	rm -rf .venv warmline/static/vendor .*_cache .hypothesis test-results

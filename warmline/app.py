@@ -14,14 +14,14 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.middleware.proxy_fix import ProxyFix
 from whitenoise import WhiteNoise
 
-from config import logs, prompts
+from config import logs, prompts, words
 from config.settings import Settings
 from warmline import clock, db
 from warmline.contacts import outbox
 from warmline.models.base import Keys
 from warmline.telephony import gateway, twiml
 from warmline.telephony.twilio_gateway import TwilioGateway
-from warmline.web import access, account, board, console, errors, health, live, security
+from warmline.web import access, account, board, console, errors, health, language, live, security
 from warmline.web.hooks import sms, voice
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,6 +91,7 @@ def create_app(settings: Settings | None = None, *, start_clock: bool | None = N
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
     security.use(app, redis_url)
     access.use(app)
+    language.use(app, words.load())
     errors.use(app)
     for part in (account, console, board, health, voice, sms):
         app.register_blueprint(part.blueprint)

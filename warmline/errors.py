@@ -4,15 +4,17 @@
 class DomainError(Exception):
     """Something that a person asked for and cannot have.
 
-    `code` is stable and for machines, `message` is a sentence for the person, `status` the fitting HTTP status.
+    `code` is stable and for machines, `message` is an English sentence for the person, into which `values` are filled
+    after it was translated, `status` the fitting HTTP status.
     """
 
     code = "invalid"
     status = 400
 
-    def __init__(self, message: str, *, code: str | None = None) -> None:
+    def __init__(self, message: str, *, code: str | None = None, **values: object) -> None:
         super().__init__(message)
         self.message = message
+        self.values = values
         self.code = code or self.code
 
 

@@ -52,7 +52,7 @@ def write(peer: Peer, contact_id: str, body: str, now: datetime) -> Message:
     if not body.strip():
         raise Invalid("Write something first.", code="body_empty")
     if len(body) > LONGEST:
-        raise Invalid(f"A text may have {LONGEST:,} characters at most.", code="body_too_long")
+        raise Invalid("A text may have {limit} characters at most.", code="body_too_long", limit=LONGEST)
     with transaction() as session:
         contact = holding.own_contact(session, peer, contact_id)
         engagement = holding.latest_engagement(session, contact.id, peer.id)

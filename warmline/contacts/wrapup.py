@@ -118,7 +118,7 @@ def _save(
     complete: bool,
 ) -> None:
     if len(notes) > NOTES_LIMIT:
-        raise Invalid(f"Notes may have {NOTES_LIMIT:,} characters at most.", code="notes_too_long")
+        raise Invalid("Notes may have {limit} characters at most.", code="notes_too_long", limit=NOTES_LIMIT)
     with transaction() as session:
         contact: Contact = holding.own_contact(session, peer, contact_id)
         saved = session.scalar(select(Report).where(Report.contact_id == contact.id, Report.peer_id == peer.id))

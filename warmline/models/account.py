@@ -26,6 +26,7 @@ class Account(Base):
     email: Mapped[str] = mapped_column(Encrypted)
     email_hash: Mapped[str] = mapped_column(String(64), unique=True)
     password_hash: Mapped[str] = mapped_column(String(200))
+    language: Mapped[str | None] = mapped_column(String(8))  # of the pages; None: as the browser asks
 
     peer: Mapped[Peer | None] = relationship(lazy="joined")
 

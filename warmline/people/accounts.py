@@ -85,6 +85,12 @@ def log_out(login_id: str, now: datetime) -> None:
         session.execute(update(LoginSession).where(LoginSession.id == login_id).values(revoked_at=now))
 
 
+def choose_language(account_id: str, language: str) -> None:
+    """Let pages speak this language to the account from now on."""
+    with db.transaction() as session:
+        session.execute(update(Account).where(Account.id == account_id).values(language=language))
+
+
 def create(session: Session, organization_id: str, role: Role, name: str, email: str, password_hash: str) -> Account:
     """Add an account; IntegrityError at the commit if the address is taken."""
     account = Account(

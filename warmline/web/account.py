@@ -1,5 +1,6 @@
 """Logging in and out."""
 
+import json
 import re
 
 from flask import Blueprint, jsonify, redirect, render_template, request, session, url_for
@@ -8,9 +9,10 @@ from flask_login import current_user, login_user, logout_user
 from werkzeug import Response
 
 from warmline import clock
+from warmline.errors import Invalid
 from warmline.models import Role
 from warmline.people import accounts
-from warmline.web import access, live
+from warmline.web import access, language, live
 from warmline.web.errors import wants_json
 from warmline.web.security import limiter
 
@@ -43,12 +45,34 @@ def log_in() -> ResponseReturnValue:
     token = accounts.log_in(email, request.form.get("password", ""), now)
     found = token and accounts.find(token, now)
     if not token or not found:
-        message = "Email address and password do not fit."
+        message = language.say("Email address and password do not fit.")
         if wants_json():
             return jsonify(error={"code": "wrong_login", "message": message}), 401
         return render_template("account/login.html", email=email, wrong=True), 401
     login_user(access.Visitor(token, found))
     return _go(_after_login(found.account.role))
+
+
+@blueprint.post("/language")
+@access.public
+def choose_language() -> ResponseReturnValue:
+    """Pages speak this language from now on: to the account, wherever it logs in, or to a browser without login."""
+    wish = request.form.get("language", "")
+    if wish not in language.OFFERED:
+        raise Invalid("That language is not offered.", code="language_unknown")
+    session["language"] = wish
+    if current_user.is_authenticated:
+        accounts.choose_language(access.account().id, wish)
+    after = request.form.get("next", "")
+    return _go(after if LOCAL_PATH.fullmatch(after) else url_for("account.home"))
+
+
+@blueprint.get("/words.js")
+@access.public
+def words() -> ResponseReturnValue:
+    """What the page's scripts say in its language: a module that maps the English sentences."""
+    module = f"export default {json.dumps(dict(language.spoken_by_scripts()), ensure_ascii=False)};\n"
+    return Response(module, mimetype="text/javascript")
 
 
 @blueprint.post("/logout")

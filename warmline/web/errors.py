@@ -1,7 +1,6 @@
 """Errors as answers: JSON for those who asked for it, else a page that says what to do next."""
 
 import logging
-from http import HTTPStatus
 
 from flask import Flask, jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -11,20 +10,36 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
 from warmline.errors import DomainError
+from warmline.web import language
+from warmline.web.language import later
 
 log = logging.getLogger(__name__)
 
 MESSAGES = {
-    400: "That request was not complete. Go back, load the page again, and try once more.",
-    401: "Please log in.",
-    403: "This is not open to your account.",
-    404: "There is nothing here by that name.",
-    405: "This address cannot be used that way.",
-    413: "That is too much at once: 64 kB at most.",
-    429: "Too many tries. Wait a minute, then try again.",
-    500: "Something went wrong on our side. It was noted; please try again.",
-    503: "The service is not reachable at the moment. Please try again in a few seconds.",
+    400: later("That request was not complete. Go back, load the page again, and try once more."),
+    401: later("Please log in."),
+    403: later("This is not open to your account."),
+    404: later("There is nothing here by that name."),
+    405: later("This address cannot be used that way."),
+    413: later("That is too much at once: 64 kB at most."),
+    429: later("Too many tries. Wait a minute, then try again."),
+    500: later("Something went wrong on our side. It was noted; please try again."),
+    503: later("The service is not reachable at the moment. Please try again in a few seconds."),
 }
+TITLES = {
+    400: later("That did not work"),
+    401: later("Please log in"),
+    403: later("Not allowed"),
+    404: later("Not found"),
+    405: later("Not this way"),
+    409: later("Too late"),
+    413: later("Too much"),
+    422: later("That does not fit"),
+    429: later("Too many tries"),
+    500: later("Something went wrong"),
+    503: later("Not reachable"),
+}
+OUT_OF_DATE = later("This page is out of date. Load it again, and try once more.")
 
 
 def wants_json() -> bool:
@@ -37,7 +52,7 @@ def answer(status: int, code: str, message: str) -> ResponseReturnValue:
     """One error, in the form asked for."""
     if wants_json():
         return jsonify(error={"code": code, "message": message}), status
-    return render_template("error.html", title=HTTPStatus(status).phrase, message=message), status
+    return render_template("error.html", title=language.say(TITLES.get(status, TITLES[400])), message=message), status
 
 
 def use(app: Flask) -> None:
@@ -50,11 +65,11 @@ def use(app: Flask) -> None:
 
 
 def _domain(error: DomainError) -> ResponseReturnValue:
-    return answer(error.status, error.code, error.message)
+    return answer(error.status, error.code, language.say(error.message, **error.values))
 
 
 def _csrf(error: CSRFError) -> ResponseReturnValue:
-    return answer(400, "csrf", "This page is out of date. Load it again, and try once more.")
+    return answer(400, "csrf", language.say(OUT_OF_DATE))
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
@@ -66,7 +81,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         after = request.full_path.rstrip("?") if request.method == "GET" else None
         return redirect(url_for("account.login", next=after))
     code = "not_logged_in" if status == 401 else error.name.lower().replace(" ", "_")
-    response = make_response(answer(status, code, MESSAGES.get(status, MESSAGES[400])))
+    response = make_response(answer(status, code, language.say(MESSAGES.get(status, MESSAGES[400]))))
     for name, value in error.get_headers():
         if name in {"Allow", "Retry-After"}:
             response.headers[name] = value
@@ -76,6 +91,6 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 def _database(error: SQLAlchemyError) -> ResponseReturnValue:
     # Where it was asked does not matter, and every request would say so in a hundred lines.
     log.error("the database does not answer", extra={"error": str(error).splitlines()[0]})
-    response = make_response(answer(503, "unavailable", MESSAGES[503]))
+    response = make_response(answer(503, "unavailable", language.say(MESSAGES[503])))
     response.headers["Retry-After"] = "5"
     return response
