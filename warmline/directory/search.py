@@ -42,7 +42,9 @@ class Service:
         """The telephone number as people write it."""
         if not self.phone.startswith("+"):
             return self.phone
-        return phonenumbers.format_number(phonenumbers.parse(self.phone), phonenumbers.PhoneNumberFormat.NATIONAL)
+        parsed = phonenumbers.parse(self.phone)
+        forms = phonenumbers.PhoneNumberFormat
+        return phonenumbers.format_number(parsed, forms.NATIONAL if parsed.country_code == 1 else forms.INTERNATIONAL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,7 @@ def beside(session: Session, contact_id: str) -> Beside:
         place=contact.line.place if contact.line.place in places else "",
         places=places,
         given=tuple(
-            Given(referral.id, search.service(resource), referral.texted_at, state)
-            for referral, resource, state in rows
+            Given(given.id, search.service(resource), given.texted_at, state) for given, resource, state in rows
         ),
         text=TextToSend(len(chosen), segments.count(body), referrals.hindrance(caller, body)) if chosen else None,
     )
