@@ -11,7 +11,7 @@ from warmline import db
 from warmline.contacts import offers, outbox, parting, referrals, screens, texts, wrapup
 from warmline.directory import resources
 from warmline.errors import Conflict, DomainError, Invalid, NotFound
-from warmline.models import Event, Message, Referral, Resource
+from warmline.models import Event, Message, Referral, Resource, ResourceStatus
 from warmline.models.base import new_id
 from warmline.telephony.gateway import Refused, Uncertain
 
@@ -234,7 +234,7 @@ def test_a_service_that_is_not_active_is_not_given(world: World, contact: str) -
     pantry = service(world)
     referrals.add(world.peer1, contact, pantry, world.now)
     with db.transaction() as session:
-        session.get_one(Resource, pantry).status = "inactive"
+        session.get_one(Resource, pantry).status = ResourceStatus.INACTIVE
     assert given(world, contact).text is None, "it ended while it was on the list"
     refused("referrals_missing", Invalid, referrals.text, world.peer1, contact, True, world.now)
     gone = service(world, status="defunct")

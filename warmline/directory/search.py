@@ -13,6 +13,10 @@ from warmline.models import Resource, ResourceKind, ResourceStatus
 
 PAGE = 20  # services shown at once
 MOST = 200
+FIELDS = (
+    "name", "organization_name", "description", "kind", "place", "phone", "schedule", "eligibility_description", "cost",
+    "languages", "status", "assured_date",
+)  # fmt: skip
 LONGEST_QUERY = 100  # characters
 MOST_WORDS = 8
 OPEN = (ResourceStatus.ACTIVE,)
@@ -126,12 +130,19 @@ def get(session: Session, organization_id: str, resource_id: str) -> Service:
     return service(row)
 
 
+def as_form(shown: Service) -> dict[str, str]:
+    """A service as its form is filled in."""
+    values = {name: str(getattr(shown, name) or "") for name in FIELDS}
+    return values | {"phone": shown.number}
+
+
 def clean(text: str) -> str:
     """Without control characters (PostgreSQL refuses NUL) and needless blanks."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def service(row: Resource) -> Service:
+    """A row as pages show it."""
     return Service(
         id=row.id,
         organization_name=row.organization_name,

@@ -6,10 +6,12 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from routing.states import MessageState
+from routing.states import EngagementState, MessageState
+from warmline import db
 from warmline.contacts import referrals
 from warmline.directory import search
-from warmline.models import Caller, Contact, Message, Referral, Resource
+from warmline.errors import NotFound
+from warmline.models import Caller, Contact, Engagement, Message, Peer, Referral, Resource
 from warmline.telephony import segments
 
 
@@ -45,6 +47,37 @@ class Beside:
     places: tuple[str, ...]
     given: tuple[Given, ...]
     text: TextToSend | None
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a search beside a contact found, and for what it was asked."""
+
+    contact: str
+    query: str
+    place: str
+    kind: str
+    found: search.Found
+    given: frozenset[str]  # services that the caller of this contact was given
+
+
+def results(peer: Peer, contact_id: str, query: str, place: str, kind: str, shown: int) -> Results:
+    """Search the directory for a contact; NotFound if this peer has no part in it."""
+    with db.reading() as session:
+        mine = session.scalar(
+            select(Engagement.id)
+            .where(
+                Engagement.contact_id == search.clean(contact_id),
+                Engagement.peer_id == peer.id,
+                Engagement.state != EngagementState.FAILED,
+            )
+            .limit(1)
+        )
+        if mine is None:
+            raise NotFound
+        found = search.find(session, peer.organization_id, query, place, kind, shown)
+        given = session.scalars(select(Referral.resource_id).where(Referral.contact_id == contact_id))
+        return Results(contact_id, query, place, kind, found, frozenset(given))
 
 
 def beside(session: Session, contact_id: str) -> Beside:
