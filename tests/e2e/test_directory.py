@@ -12,7 +12,7 @@ from tests.product import CALLER, Caller, Product, eventually
 
 SMALL = """
     [...document.querySelectorAll("#resources button, #resources summary, #resources select, #resources a,"
-      + " #resources .form-check label, #resources input")]
+      + " #resources .form-check label, #resources input[type=search]")]
       .filter((element) => element.checkVisibility())
       .map((element) => [element.textContent.trim() || element.id, element.getBoundingClientRect()])
       .filter(([, box]) => box.width < 24 || box.height < 24)
@@ -82,6 +82,7 @@ def test_a_service_is_found_beside_a_call_and_texted_by_keyboard(
     words.focus()
     peer.keyboard.press("Control+A")
     peer.keyboard.type("willow")
+    expect(beside.get_by_text("Willow House").first).to_be_visible()
     tab_to(peer, "Add Willow House")
     peer.keyboard.press("Enter")
     expect(beside.locator("[data-given]")).to_have_count(2)
