@@ -29,6 +29,7 @@ from config.settings import Settings
 from tests.servers import Databases, free_port
 from warmline import clock, db
 from warmline.app import ROOT, create_app
+from warmline.directory import demo as demo_directory
 from warmline.models import Account
 from warmline.models.base import Keys
 from warmline.people import accounts, demo
@@ -131,6 +132,7 @@ def prepare(url: str) -> None:
     migrations.upgrade(engine)
     with patch.object(accounts, "hasher", QUICK):
         demo.seed(PASSWORD, clock.now())
+        demo_directory.seed(clock.now())
     engine.dispose()
 
 

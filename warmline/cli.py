@@ -17,6 +17,7 @@ from config.settings import Settings, SettingsError
 from warmline import clock as the_clock
 from warmline import db
 from warmline.app import wire
+from warmline.directory import demo as demo_directory
 from warmline.models import Organization, Role
 from warmline.people import accounts
 from warmline.people import demo as demo_organization
@@ -50,6 +51,7 @@ def demo() -> None:
     wire(settings)
     with migrations.locked(db.bound()):
         demo_organization.seed(settings.demo_password.get_secret_value(), the_clock.now())
+        demo_directory.seed(the_clock.now())
     click.echo("The demo organization is there.")
 
 

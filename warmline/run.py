@@ -31,6 +31,7 @@ import migrations
 from config.settings import Settings
 from warmline import clock, db
 from warmline.app import ROOT, wire
+from warmline.directory import demo as demo_directory
 from warmline.people import accounts, demo
 
 START_SECONDS = 60
@@ -79,6 +80,7 @@ def main() -> int:
                 if not accounts.keys_fit():
                     sys.exit("FIELD_KEYS and INDEX_KEY are not those with which the data in DATABASE_URL was stored.")
                 demo.seed(os.environ["DEMO_PASSWORD"], clock.now())
+                demo_directory.seed(clock.now())
         except OperationalError as error:
             sys.exit(f"DATABASE_URL names a database that does not answer: {str(error.orig).splitlines()[0]}.")
         db.bound().dispose()

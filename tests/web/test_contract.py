@@ -11,7 +11,7 @@ from flask import Flask
 from config.settings import Settings
 from routing.states import Activity, ContactState, PeerStatus
 from warmline.app import ROOT
-from warmline.models import Channel, Disposition, Reason
+from warmline.models import Channel, Disposition, Reason, ResourceKind
 
 CONTRACT = (ROOT / "docs/contract.md").read_text()
 
@@ -54,6 +54,7 @@ def test_the_environment_is_the_settings() -> None:
         ("activity of a peer", Activity),
         ("disposition", Disposition),
         ("reason", Reason),
+        ("kind of a service", ResourceKind),
     ],
 )
 def test_codes_are_the_enums(name: str, enum: type[Channel]) -> None:

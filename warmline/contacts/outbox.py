@@ -264,6 +264,8 @@ def _settle_text(
     engagement: Engagement | None = holding.live_engagement(session, contact.id)
     if engagement is not None:
         news.for_peer(session, engagement.peer_id)
+    elif message.peer_id is not None:
+        news.for_peer(session, message.peer_id)
 
 
 def _now() -> datetime:

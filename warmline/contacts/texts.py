@@ -73,6 +73,11 @@ def write(peer: Peer, contact_id: str, body: str, now: datetime) -> Message:
         return message
 
 
+def send_words(session: Session, contact: Contact, peer: Peer, body: str, now: datetime) -> Message:
+    """A text to the caller of a held contact, a call's as well as a thread's, from the line's number."""
+    return _send(session, contact, _number(contact), body, now, peer.id)
+
+
 def delivered(message_id: str, message_sid: str, status: str, error_code: str, now: datetime) -> None:
     """A status callback of an outgoing text; unknown ids and statuses that say nothing new are dropped."""
     event = DELIVERY.get(status)
@@ -91,6 +96,8 @@ def delivered(message_id: str, message_sid: str, status: str, error_code: str, n
             engagement = holding.live_engagement(session, message.contact_id)
             if engagement is not None:
                 news.for_peer(session, engagement.peer_id)
+            elif message.peer_id is not None:
+                news.for_peer(session, message.peer_id)
 
 
 def _receive(message_sid: str, caller_number: str, dialled: str, body: str, answered: bool, now: datetime) -> bool:

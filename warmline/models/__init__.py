@@ -14,10 +14,13 @@ from warmline.models.offer import Offer
 from warmline.models.organization import Organization
 from warmline.models.outside import Callback, OutsideRequest, RequestKind
 from warmline.models.peer import Peer, Presence, Shift
+from warmline.models.referral import Referral
 from warmline.models.report import Disposition, Reason, Report
+from warmline.models.resource import Resource, ResourceKind, ResourceStatus
 
 __all__ = [
     "Account", "Base", "Callback", "Caller", "Channel", "Contact", "Direction", "Disposition", "Engagement", "Event",
     "Lease", "Leg", "LegKind", "Line", "LineNumber", "LoginSession", "Message", "Offer", "Organization",
-    "OutsideRequest", "Peer", "Presence", "Reason", "Report", "RequestKind", "Role", "Shift",
+    "OutsideRequest", "Peer", "Presence", "Reason", "Referral", "Report", "RequestKind", "Resource", "ResourceKind",
+    "ResourceStatus", "Role", "Shift",
 ]  # fmt: skip

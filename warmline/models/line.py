@@ -17,6 +17,7 @@ class Line(Base):
     time_zone: Mapped[str] = mapped_column(String(60))
     languages: Mapped[list[str]] = mapped_column(JSON)  # in the order of the menu's keys
     hours: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # routing.hours.WeeklyHours
+    place: Mapped[str | None] = mapped_column(String(80))  # where the directory's search begins for its contacts
 
     numbers: Mapped[list["LineNumber"]] = relationship(order_by="LineNumber.number")
 

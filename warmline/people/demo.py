@@ -17,6 +17,7 @@ class DemoLine:
     number: str
     name: str
     time_zone: str
+    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,9 @@ ORGANIZATIONS = (
         "lantern",
         "Lantern Peer Network",
         (
-            DemoLine("+14045550101", "Georgia", "America/New_York"),
-            DemoLine("+13125550102", "Illinois", "America/Chicago"),
-            DemoLine("+12025550103", "Washington D.C.", "America/New_York"),
+            DemoLine("+14045550101", "Georgia", "America/New_York", "Maple Falls"),
+            DemoLine("+13125550102", "Illinois", "America/Chicago", "Prairie Junction"),
+            DemoLine("+12025550103", "Washington D.C.", "America/New_York", "Anacostia Heights"),
         ),
         (
             DemoPerson("peer1@example.org", "Robin Hale", Role.PEER, ("en",)),
@@ -54,7 +55,7 @@ ORGANIZATIONS = (
     DemoOrganization(
         "harbor",
         "Harbor Voices",
-        (DemoLine("+16065550104", "Harbor", "America/New_York"),),
+        (DemoLine("+16065550104", "Harbor", "America/New_York", "Harbor Point"),),
         (DemoPerson("outsider@example.org", "Sam Ferris", Role.PEER, ("en",)),),
     ),
 )
@@ -90,7 +91,14 @@ def _seed(session: Session, demo: DemoOrganization, password_hash: str, now: dat
 def _line(session: Session, demo: DemoOrganization, line: DemoLine) -> str:
     if known := session.get(LineNumber, line.number):
         return known.line_id
-    row = Line(organization_id=demo.id, name=line.name, time_zone=line.time_zone, languages=["en", "es"], hours={})
+    row = Line(
+        organization_id=demo.id,
+        name=line.name,
+        time_zone=line.time_zone,
+        languages=["en", "es"],
+        hours={},
+        place=line.place,
+    )
     row.numbers.append(LineNumber(number=line.number))
     session.add(row)
     session.flush()

@@ -6,6 +6,7 @@ import { every, live } from "./live.js";
 import * as offers from "./offers.js";
 import * as phone from "./phone.js";
 import * as report from "./report.js";
+import * as resources from "./resources.js";
 import * as ring from "./ring.js";
 import { hasPhone, takePhone, waitForPhone } from "./tab.js";
 import { scrollThread } from "./thread.js";
@@ -40,6 +41,7 @@ function changed() {
   attend();
   sayNews();
   scrollThread();
+  resources.changed();
 }
 
 function attend() {
@@ -123,6 +125,7 @@ const ACTS = [
   ["data-end", end],
   ["data-compose", write],
   ["data-report", finish],
+  ["data-refer", resources.refer],
   ["data-post", (form, submitter) => send(form.action, new FormData(form, submitter))],
 ];
 

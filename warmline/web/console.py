@@ -10,7 +10,7 @@ from warmline import clock
 from warmline.contacts import availability, offers, parting, screens, texts, wrapup
 from warmline.models import Channel
 from warmline.telephony.twilio_gateway import softphone_token
-from warmline.web import access
+from warmline.web import access, referrals
 from warmline.web.errors import wants_json
 
 TOKEN_SECONDS = 3600
@@ -122,9 +122,10 @@ def softphone() -> ResponseReturnValue:
 def _render(template: str) -> ResponseReturnValue:
     now = clock.now()
     view = screens.console(access.peer().id, now, request.args.get("contact"))
-    html = render_template(template, view=view, now=now, softphone_module=_softphone_module())
+    results = referrals.found(view)
+    html = render_template(template, view=view, results=results, now=now, softphone_module=_softphone_module())
     response = current_app.make_response(html)
-    response.set_etag(screens.version(view))
+    response.set_etag(screens.version((view, results)))
     return response.make_conditional(request)
 
 

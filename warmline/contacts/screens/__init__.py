@@ -4,8 +4,9 @@
 what only the pages show.
 """
 
-from warmline.contacts.screens.peer import console, console_state
+from warmline.contacts.screens.peer import Console, console, console_state
+from warmline.contacts.screens.referrals import Results, results
 from warmline.contacts.screens.shared import version
 from warmline.contacts.screens.supervisor import board, board_state
 
-__all__ = ["board", "board_state", "console", "console_state", "version"]
+__all__ = ["Console", "Results", "board", "board_state", "console", "console_state", "results", "version"]

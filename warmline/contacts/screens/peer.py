@@ -21,6 +21,8 @@ from routing.states import (
     activity,
 )
 from warmline import db
+from warmline.contacts.referrals import CORRECTION
+from warmline.contacts.screens.referrals import Beside, beside
 from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, on_shift, versioned
 from warmline.errors import NotFound
 from warmline.models import (
@@ -38,7 +40,7 @@ from warmline.models import (
 )
 
 LOGGED_SHOWN = 20  # contacts that the peer has logged stay in sight, in case a word must be added
-LOGGED_FOR = timedelta(hours=12)
+LOGGED_FOR = CORRECTION
 UNANSWERED = (OfferState.EXPIRED, OfferState.CANCELLED, OfferState.LOST)
 ENDED_OFFER_SHOWN = timedelta(seconds=60)
 
@@ -132,6 +134,7 @@ class OpenContact:
     entry: ContactEntry
     texts: tuple[Text, ...]
     report: Draft
+    beside: Beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,7 +345,9 @@ def _shift(session: Session, peer_id: str, now: datetime) -> tuple[ShiftLine, ..
 
 
 def _open(session: Session, peer_id: str, entry: ContactEntry) -> OpenContact:
-    return OpenContact(entry, _texts(session, peer_id, entry), _draft(session, peer_id, entry))
+    return OpenContact(
+        entry, _texts(session, peer_id, entry), _draft(session, peer_id, entry), beside(session, entry.id)
+    )
 
 
 def _texts(session: Session, peer_id: str, entry: ContactEntry) -> tuple[Text, ...]:
