@@ -66,8 +66,13 @@ def clock_time(at: datetime, zone: str, now: datetime) -> str:
     pattern = "hm" if chosen() == "en" else "Hm"
     time = dates.format_skeleton(pattern, there, locale=chosen())
     if there.date() != today:
-        time = f"{dates.format_skeleton('MMMd', there, locale=chosen())}, {time}"
+        time = f"{date_in_words(there, 'MMMd')}, {time}"
     return time.replace("\u202f", " ")  # CLDR's narrow blank, which some screens lack
+
+
+def date_in_words(at: datetime, skeleton: str) -> str:
+    """A date as the page's language writes it; `skeleton` names its parts (Unicode CLDR, babel.dates)."""
+    return dates.format_skeleton(skeleton, at, locale=chosen())
 
 
 def weekday(at: datetime) -> str:
