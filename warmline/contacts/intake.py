@@ -7,14 +7,13 @@ from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from routing.hours import is_open
 from routing.states import IN_QUEUE, ContactState, LegState
 from warmline.contacts import dispatch, holding, legs, news
 from warmline.db import reading, transaction
 from warmline.models import Channel, Contact, Leg, LegKind, Line, LineNumber
 from warmline.models.base import new_id
 from warmline.models.history import advance, begin
-from warmline.people import callers, roster
+from warmline.people import callers, lines, roster
 
 LANGUAGE_KEYS = {"1": "en", "2": "es"}
 
@@ -68,7 +67,7 @@ def greet(contact_id: str, now: datetime) -> tuple[Contact, Admission]:
     with transaction() as session:
         contact = holding.contact(session, contact_id)
         if contact.state is ContactState.ARRIVING:
-            if not is_open(contact.line.hours, contact.line.time_zone, now):
+            if not lines.is_open(contact.line, now):
                 _turn_away(session, contact, "closed_hours", Admission.OUTSIDE_HOURS, now)
                 return contact, Admission.OUTSIDE_HOURS
             if not roster.spoken_on_shift(session, contact.line_id, now):

@@ -9,13 +9,13 @@ from urllib.parse import quote, urlencode
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
-from routing.hours import opens_next
 from routing.states import LIVE_CONTACT, ContactState
 from warmline import clock
 from warmline.contacts import connect, intake, parting
 from warmline.db import reading
 from warmline.errors import Conflict, NotFound
 from warmline.models import Contact
+from warmline.people import lines
 from warmline.telephony import twiml
 from warmline.telephony.twilio_gateway import FINISHED
 from warmline.web import access
@@ -248,7 +248,7 @@ def _next_for(contact: Contact) -> str:
     if contact.state is ContactState.ARRIVING:
         contact, admission = intake.greet(contact.id, now)
         if admission is intake.Admission.MENU:
-            return twiml.language_menu(contact.id, line.name, line.languages)
+            return twiml.language_menu(contact.id, line.name, line.languages, own=lines.greetings(line))
     if contact.state is ContactState.CONNECTED:
         # Asked twice, or late: whoever talks goes on talking. A caller who really is outside comes in again.
         engagement = connect.caller_may_join(contact.id, now)
@@ -257,10 +257,7 @@ def _next_for(contact: Contact) -> str:
     if contact.state in LIVE_CONTACT:
         return twiml.enqueue(contact.id, contact.line_id)
     if contact.state is ContactState.AFTER_HOURS:
-        opens = opens_next(line.hours, line.time_zone, now)
-        return twiml.say_and_hang_up(
-            language, "outside_hours", line=line.name, reopening=twiml.reopening(language, opens)
-        )
+        return twiml.speak_and_hang_up(language, lines.closed_message(line, "outside_hours", language, now))
     if contact.state is ContactState.MISSED:
         return twiml.say_and_hang_up(language, "nobody_on_shift")
     if contact.state is ContactState.ABANDONED:  # a call that we thought was over
