@@ -31,8 +31,9 @@ def opening_time(at: datetime, zone: str, now: datetime) -> str:
     time = dates.format_time(there, "short", tzinfo=ZoneInfo(zone), locale=language.chosen())
     if days <= 0:
         return time
-    pattern = "EEEE" if days < 7 else "MMMEd"
-    return f"{dates.format_skeleton(pattern, there, locale=language.chosen())} {time}"
+    if days < 7:
+        return f"{dates.format_date(there, 'EEEE', locale=language.chosen())} {time}"
+    return f"{language.date_in_words(there, 'MMMEd')} {time}"
 
 
 @blueprint.app_template_global()
