@@ -819,7 +819,9 @@ def test_a_line_closed_early_says_why_when_it_opens_and_988(
     lines.close_early(cast.supervisor.account, line, why, noon + timedelta(hours=5), noon)
     call = twilio.calls()
     document = call.rings()
-    assert document.verbs == ["Say", "Hangup"]
+    assert document.verbs == ["Say", "Say", "Hangup"]
+    assert document.languages == {ENGLISH, SPANISH}, "nobody could choose a language yet"
+    assert "Hace frío. Abre de nuevo hoy a las 17:00." in document.spoken
     assert "The Georgia warm line is closed" in document.spoken
     assert "The heating failed & it is cold. It opens again today at 5 PM." in document.spoken
     assert call.contact.state == "after_hours"

@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from routing import hours
 from warmline import push
@@ -108,20 +108,14 @@ def closed_message(line: Line, key: str, language: str, now: datetime) -> str:
 def all_of(organization_id: str) -> list[Line]:
     """The organization's lines, by name."""
     with reading() as session:
-        rows = session.scalars(
-            select(Line).where(Line.organization_id == organization_id).order_by(Line.name, Line.id)
-        ).all()
-        for line in rows:
-            _ = line.numbers
-        return list(rows)
+        query = select(Line).where(Line.organization_id == organization_id).options(selectinload(Line.numbers))
+        return list(session.scalars(query.order_by(Line.name, Line.id)))
 
 
 def find(organization_id: str, line_id: str) -> Line:
     """A line with its numbers; NotFound if it is unknown or another organization's."""
     with reading() as session:
-        line = _find(session, organization_id, line_id)
-        _ = line.numbers
-        return line
+        return _find(session, organization_id, line_id)
 
 
 def reasons(line: Line) -> dict[str, dict[str, str]]:
@@ -241,6 +235,7 @@ def _check_reason(spoken: Mapping[str, str]) -> None:
 
 def _find(session: Session, organization_id: str, line_id: str, *, held: bool = False) -> Line:
     query = select(Line).where(Line.id == line_id[:32].replace("\0", ""), Line.organization_id == organization_id)
+    query = query.options(selectinload(Line.numbers))
     if held:
         query = query.with_for_update(of=Line).execution_options(populate_existing=True)
     line = session.scalar(query)

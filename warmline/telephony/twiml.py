@@ -220,10 +220,11 @@ def say_and_hang_up(language: str, key: str, **values: Any) -> str:
     return str(response)
 
 
-def speak_and_hang_up(language: str, words: str) -> str:
-    """Words that are no sentence of the catalogue, then the end."""
+def speak_and_hang_up(words: Mapping[str, str]) -> str:
+    """Words that are no sentence of the catalogue, in each language that they are given in, then the end."""
     response = VoiceResponse()
-    response.say(words, language=_words(language)["say"])
+    for language, spoken in words.items():
+        response.say(spoken, language=_words(language)["say"])
     response.hangup()
     return str(response)
 

@@ -257,7 +257,9 @@ def _next_for(contact: Contact) -> str:
     if contact.state in LIVE_CONTACT:
         return twiml.enqueue(contact.id, contact.line_id)
     if contact.state is ContactState.AFTER_HOURS:
-        return twiml.speak_and_hang_up(language, lines.closed_message(line, "outside_hours", language, now))
+        # Turned away before a language could be chosen, so in each that the line has.
+        told = dict.fromkeys((language, *line.languages))
+        return twiml.speak_and_hang_up({each: lines.closed_message(line, "outside_hours", each, now) for each in told})
     if contact.state is ContactState.MISSED:
         return twiml.say_and_hang_up(language, "nobody_on_shift")
     if contact.state is ContactState.ABANDONED:  # a call that we thought was over
