@@ -237,7 +237,8 @@ def _find(session: Session, organization_id: str, line_id: str, *, held: bool = 
     query = select(Line).where(Line.id == line_id[:32].replace("\0", ""), Line.organization_id == organization_id)
     query = query.options(selectinload(Line.numbers))
     if held:
-        query = query.with_for_update(of=Line).execution_options(populate_existing=True)
+        # Callers who come in meanwhile refer to this row; NO KEY UPDATE does not hold them up.
+        query = query.with_for_update(of=Line, key_share=True).execution_options(populate_existing=True)
     line = session.scalar(query)
     if line is None:
         raise NotFound
