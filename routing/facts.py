@@ -28,9 +28,6 @@ class Limits:
     voice_with_texts: bool = False  # whether somebody who writes may also be called
 
 
-LIMITS = Limits()
-
-
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A contact that may be offered."""
@@ -41,7 +38,7 @@ class Waiting:
     language: str
     priority: int  # higher is served first
     queued_at: datetime
-    limits: Limits = LIMITS
+    limits: Limits = Limits()
     asked: tuple[str, ...] = ()  # peers asked so far, in order
     last_asked_until: datetime | None = None  # when the latest offer ended without an answer
 

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from warmline import clock, db
 from warmline.app import create_app
 from warmline.contacts import offers
 from warmline.models import Base, Caller, Contact, Engagement, Leg, Line, LineNumber, Message, Offer, Peer, Shift
-from warmline.people import accounts, roster
+from warmline.people import accounts, lines, roster
 from warmline.telephony import twiml
 from warmline.web.hooks import sms, voice
 
@@ -844,8 +844,43 @@ def test_outside_hours_a_line_says_when_it_opens_in_its_own_zone(
     assert twilio.calls(line=GEORGIA).rings().verbs == ["Gather", "Redirect"]
     call = twilio.calls(line=ILLINOIS)
     document = call.rings()
-    assert "opens again on Saturday at 10:00 PM" in document.spoken
+    assert "opens again today at 10 PM" in document.spoken
     assert call.contact.state == "after_hours"
+    monkeypatch.setattr(clock, "now", lambda: saturday_night + timedelta(hours=5))
+    assert "opens again on Saturday at 10 PM" in twilio.calls("+14045550126", ILLINOIS).rings().spoken
+
+
+def test_a_line_closed_early_says_why_when_it_opens_and_988(
+    twilio: Twilio, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noon = datetime(2031, 3, 3, 17, 0, tzinfo=UTC)  # a Monday
+    monkeypatch.setattr(clock, "now", lambda: noon)
+    with db.reading() as session:
+        line = session.get_one(LineNumber, GEORGIA).line_id
+    why = {"en": "The heating failed & it is cold.", "es": "Hace frío."}
+    lines.close_early(cast.supervisor.account, line, why, noon + timedelta(hours=5), noon)
+    call = twilio.calls()
+    document = call.rings()
+    assert document.verbs == ["Say", "Say", "Hangup"]
+    assert document.languages == {ENGLISH, SPANISH}, "nobody could choose a language yet"
+    assert "Hace frío. Abre de nuevo hoy a las 17:00." in document.spoken
+    assert "The Georgia warm line is closed" in document.spoken
+    assert "The heating failed & it is cold. It opens again today at 5 PM." in document.spoken
+    assert call.contact.state == "after_hours"
+    lines.reopen(cast.supervisor.account, line, noon)
+    assert twilio.calls("+14045550126").rings().verbs == ["Gather", "Redirect"]
+
+
+def test_a_line_greets_in_its_own_words(twilio: Twilio) -> None:
+    change_line(GEORGIA, words={"greeting": {"en": "Hi from {line} & friends."}})
+    document = twilio.calls().rings()
+    assert document.spoken.startswith("Hi from Georgia & friends.")
+    assert "Thank you for calling" not in document.spoken
+    change_line(GEORGIA, words={"greeting": {"es": "Hola de {line}."}})
+    document = twilio.calls("+14045550126").rings()
+    assert "Thank you for calling the Georgia warm line" in document.spoken
+    assert "Hola de Georgia." in document.spoken
+    assert document.languages == {ENGLISH, SPANISH}
 
 
 def test_a_line_that_never_opens_says_no_time(twilio: Twilio) -> None:

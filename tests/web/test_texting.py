@@ -25,7 +25,7 @@ from tests.cast import Cast, Person
 from tests.web import walk
 from tests.web.test_hooks import Twilio
 from warmline import clock, db
-from warmline.contacts import availability
+from warmline.contacts import availability, outbox
 from warmline.models import Base, Contact, Direction, Message, Offer, OutsideRequest
 from warmline.telephony import gateway
 from warmline.telephony.gateway import Membership, NotTaken, Uncertain
@@ -87,6 +87,7 @@ class Texting(RuleBasedStateMachine):
         self.tokens = [peer.token for peer in self.peers]
         gateway.use(self.company)  # type: ignore[arg-type]  # nobody calls here
         monkeypatch.setattr(clock, "now", lambda: self.now)
+        outbox.use(clock.now)
 
     @initialize()
     def begins(self) -> None:

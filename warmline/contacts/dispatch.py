@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from routing.eligibility import has_room
 from routing.engine import decide
-from routing.facts import LIMITS, POLICY, MakeOffer, Snapshot, Waiting
+from routing.facts import POLICY, Limits, MakeOffer, Snapshot, Waiting
 from routing.states import Activity, ContactState, OfferState, PeerStatus
 from warmline.contacts import holding, news
 from warmline.db import after_commit, reading, transaction
-from warmline.models import Channel, Contact, Offer, Peer
+from warmline.models import Channel, Contact, Line, Offer, Peer
 from warmline.models.base import new_id
 from warmline.models.history import advance, begin
 from warmline.people import roster
@@ -57,7 +57,10 @@ def look(session: Session, organization_id: str, now: datetime) -> Snapshot:
             Contact.language,
             Contact.priority,
             Contact.queued_at,
+            Line.texts_at_once,
+            Line.voice_with_texts,
         )
+        .join(Line, Line.id == Contact.line_id)
         .where(Contact.organization_id == organization_id, _offerable())
         .order_by(Contact.priority.desc(), Contact.queued_at, Contact.id)
         .limit(AT_A_TIME)
@@ -79,6 +82,7 @@ def look(session: Session, organization_id: str, now: datetime) -> Snapshot:
             language=row.language,
             priority=row.priority,
             queued_at=row.queued_at,
+            limits=Limits(row.texts_at_once, row.voice_with_texts),
             asked=tuple(asked[row.id]),
             last_asked_until=asked_until.get(row.id),
         )
@@ -128,7 +132,8 @@ def make(decision: MakeOffer, now: datetime) -> bool:
 
 def _has_room(session: Session, peer: Peer, contact: Contact) -> bool:
     doing = roster.activities(session, [peer.id])[peer.id]
-    return has_room(doing.activity, doing.threads, contact.channel, LIMITS)
+    limits = Limits(contact.line.texts_at_once, contact.line.voice_with_texts)
+    return has_room(doing.activity, doing.threads, contact.channel, limits)
 
 
 def _offerable() -> ColumnElement[bool]:

@@ -7,14 +7,13 @@ from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from routing.hours import is_open
 from routing.states import IN_QUEUE, ContactState, LegState
 from warmline.contacts import dispatch, holding, legs, news
 from warmline.db import reading, transaction
 from warmline.models import Channel, Contact, Leg, LegKind, Line, LineNumber
 from warmline.models.base import new_id
 from warmline.models.history import advance, begin, record
-from warmline.people import callers, roster
+from warmline.people import callers, lines, roster
 
 LANGUAGE_KEYS = {"1": "en", "2": "es"}
 STAY_KEY = "3"
@@ -77,7 +76,7 @@ def greet(contact_id: str, now: datetime) -> tuple[Contact, Admission]:
     with transaction() as session:
         contact = holding.contact(session, contact_id)
         if contact.state is ContactState.ARRIVING:
-            if not is_open(contact.line.hours, contact.line.time_zone, now):
+            if not lines.is_open(contact.line, now):
                 _turn_away(session, contact, "closed_hours", Admission.OUTSIDE_HOURS, now)
                 return contact, Admission.OUTSIDE_HOURS
             if not roster.spoken_on_shift(session, contact.line_id, now):
@@ -156,8 +155,7 @@ def prospect(session: Session, contact: Contact, now: datetime) -> Prospect:
         return Prospect.WAIT
     if contact.stays_at is None:
         return Prospect.CHOOSE
-    open_now = is_open(contact.line.hours, contact.line.time_zone, now)
-    return Prospect.WAIT if spoken or open_now else Prospect.NONE
+    return Prospect.WAIT if spoken or lines.is_open(contact.line, now) else Prospect.NONE
 
 
 def choices(contact_id: str, now: datetime) -> tuple[Prospect, list[str]]:

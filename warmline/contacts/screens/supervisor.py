@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from routing.eligibility import is_present
 from routing.facts import POLICY, Waiting
-from routing.hours import is_open, opens_next
 from routing.ranking import first_in_line
 from routing.states import (
     IN_QUEUE,
@@ -33,6 +32,7 @@ from warmline.models import (
     Presence,
     Shift,
 )
+from warmline.people import lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,9 @@ class WaitingRow:
 
 @dataclass(frozen=True, slots=True)
 class BoardLine:
+    id: str
     name: str
-    zone: str
-    open: bool
-    opens: datetime | None
+    opening: lines.Opening
     waiting: tuple[WaitingRow, ...]
 
 
@@ -116,23 +115,20 @@ def board_state(organization_id: str, now: datetime) -> dict[str, Any]:
 def board(organization_id: str, now: datetime) -> Board:
     """Every line of the organization with what waits on it, and every peer."""
     with db.reading() as session:
-        lines = session.execute(
-            select(Line.id, Line.name, Line.time_zone, Line.hours)
-            .where(Line.organization_id == organization_id)
-            .order_by(Line.name, Line.id)
+        found = session.scalars(
+            select(Line).where(Line.organization_id == organization_id).order_by(Line.name, Line.id)
         ).all()
         waiting = _waiting(session, organization_id)
         peers = _peers(session, organization_id, now)
     return Board(
         lines=tuple(
             BoardLine(
+                id=line.id,
                 name=line.name,
-                zone=line.time_zone,
-                open=is_open(line.hours, line.time_zone, now),
-                opens=opens_next(line.hours, line.time_zone, now),
+                opening=lines.opening(line, now),
                 waiting=tuple(waiting[line.id]),
             )
-            for line in lines
+            for line in found
         ),
         peers=peers,
     )

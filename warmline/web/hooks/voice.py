@@ -10,13 +10,13 @@ from urllib.parse import quote, urlencode
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
-from routing.hours import opens_next
 from routing.states import LIVE_CONTACT, ContactState
 from warmline import clock
 from warmline.contacts import connect, intake, parting
 from warmline.db import reading
 from warmline.errors import Conflict, NotFound
 from warmline.models import Contact
+from warmline.people import lines
 from warmline.telephony import twiml
 from warmline.telephony.twilio_gateway import FINISHED
 from warmline.web import access
@@ -64,7 +64,7 @@ def language(contact_id: str) -> Response:
         return answer(_next_for(contact))
     if chosen not in contact.line.languages:
         if keys and attempt < twiml.MENU_TRIES:
-            return answer(twiml.language_menu(contact.id, contact.line.name, contact.line.languages, attempt + 1))
+            return answer(_language_menu(contact, attempt + 1))
         chosen = contact.line.languages[0]  # silence is no reason to send anybody away
     return answer(_admit(contact, chosen, now))
 
@@ -259,7 +259,7 @@ def _next_for(contact: Contact) -> str:
     if contact.state is ContactState.ARRIVING:
         contact, admission = intake.greet(contact.id, now)
         if admission is intake.Admission.MENU:
-            return twiml.language_menu(contact.id, contact.line.name, contact.line.languages)
+            return _language_menu(contact)
     if contact.state is ContactState.CONNECTED:
         # Asked twice, or late: whoever talks goes on talking. A caller who really is outside comes in again.
         engagement = connect.caller_may_join(contact.id, now)
@@ -280,16 +280,20 @@ def _last_words(contact: Contact, now: datetime) -> str:
     """What a caller hears whose contact is over."""
     line, language = contact.line, contact.language
     if contact.state is ContactState.AFTER_HOURS:
-        opens = opens_next(line.hours, line.time_zone, now)
-        return twiml.say_and_hang_up(
-            language, "outside_hours", line=line.name, reopening=twiml.reopening(language, opens)
-        )
+        # Turned away before a language could be chosen, so in each that the line has.
+        told = dict.fromkeys((language, *line.languages))
+        return twiml.speak_and_hang_up({each: lines.closed_message(line, "outside_hours", each, now) for each in told})
     if contact.state is ContactState.MISSED:
         _, spoken = intake.choices(contact.id, now)
         return twiml.say_and_hang_up(language, "nobody_speaks" if spoken else "nobody_on_shift")
     if contact.state is ContactState.ABANDONED:  # a call that we thought was over
         return twiml.say_and_hang_up(language, "trouble_end")
     return twiml.say_and_hang_up(language, "goodbye")
+
+
+def _language_menu(contact: Contact, attempt: int = 1) -> str:
+    line = contact.line
+    return twiml.language_menu(contact.id, line.name, line.languages, attempt, own=lines.greetings(line))
 
 
 def _admit(contact: Contact, language: str, now: datetime) -> str:
