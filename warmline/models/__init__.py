@@ -15,9 +15,10 @@ from warmline.models.organization import Organization
 from warmline.models.outside import Callback, OutsideRequest, RequestKind
 from warmline.models.peer import Peer, Presence, Shift
 from warmline.models.report import Disposition, Reason, Report
+from warmline.models.survey import Survey
 
 __all__ = [
     "Account", "Base", "Callback", "Caller", "Channel", "Contact", "Direction", "Disposition", "Engagement", "Event",
     "Lease", "Leg", "LegKind", "Line", "LineNumber", "LoginSession", "Message", "Offer", "Organization",
-    "OutsideRequest", "Peer", "Presence", "Reason", "Report", "RequestKind", "Role", "Shift",
+    "OutsideRequest", "Peer", "Presence", "Reason", "Report", "RequestKind", "Role", "Shift", "Survey",
 ]  # fmt: skip
