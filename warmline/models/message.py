@@ -22,9 +22,6 @@ class Message(Base):
     id: Mapped[str] = id_column()
     organization_id: Mapped[str] = mapped_column(ForeignKey("organization.id"))
     contact_id: Mapped[str] = mapped_column(ForeignKey("contact.id"))
-    survey_id: Mapped[str | None] = mapped_column(
-        ForeignKey("survey.id")
-    )  # of the survey, so none of a peer's business
     peer_id: Mapped[str | None] = mapped_column(ForeignKey("peer.id"))  # None: the caller's, or the line's own words
     direction: Mapped[Direction] = state_column(Direction)
     state: Mapped[MessageState] = state_column(MessageState)
@@ -33,3 +30,4 @@ class Message(Base):
     message_sid: Mapped[str | None] = mapped_column(String(34), unique=True)
     error_code: Mapped[str | None] = mapped_column(String(10))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
+    survey_id: Mapped[str | None] = mapped_column(ForeignKey("survey.id"))  # then no peer sees it
