@@ -70,7 +70,4 @@ def upgrade() -> None:
     op.create_index("ix_survey_lapses", "survey", ["lapses_at"], postgresql_where=UNDER_WAY, sqlite_where=UNDER_WAY)
     op.create_index(op.f("ix_survey_caller_id_invited_at"), "survey", ["caller_id", "invited_at"])
     op.create_index(op.f("ix_survey_organization_id_invited_at"), "survey", ["organization_id", "invited_at"])
-    survey = sa.ForeignKey("survey.id", name=op.f("fk_message_survey_id"))
-    op.add_column(
-        "message", sa.Column("survey_id", sa.String(length=32), survey, nullable=True), inline_references=True
-    )
+    op.add_column("message", sa.Column("survey_id", sa.String(length=32), nullable=True))
