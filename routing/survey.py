@@ -42,6 +42,7 @@ class Kind(StrEnum):
 
     ANSWER = "answer"
     SKIP = "skip"
+    END = "end"  # no more questions, in words that are not the phone company's STOP
     MALFORMED = "malformed"  # meant as an answer, it seems
     OTHER = "other"  # not meant for the survey
 
@@ -80,6 +81,10 @@ DIGITS = {
     "cero": 0, "uno": 1, "dos": 2, "tres": 3, "cuatro": 4, "cinco": 5, "seis": 6, "siete": 7,
 }  # fmt: skip
 SKIPS = {"skip", "saltar", "omitir"}
+ENDS = {
+    "stop", "stop it", "stop please", "please stop", "stop texting me", "no more", "no thanks", "no thank you",
+    "alto", "basta", "pare", "parar", "no mas", "ya no", "no gracias",
+}  # fmt: skip
 YES = {"yes", "y", "yeah", "yep", "si", "s"}
 NO = {"no", "n", "nope"}
 FEELINGS = range(1, 6)
@@ -102,11 +107,9 @@ PLACES: Mapping[str, Otherwise] = {
 }
 
 
-def may_ask(
-    *, waited: int, asked: bool, connecting: bool, reachable: bool, invited_at: datetime | None, now: datetime
-) -> bool:
-    """Whether a waiting caller is asked for their yes: once a contact, not first of all, and not in vain."""
-    return waited >= ASK_AFTER_SECONDS and not asked and not connecting and reachable and not _too_soon(invited_at, now)
+def may_ask(*, waited: int, connecting: bool, reachable: bool, invited_at: datetime | None, now: datetime) -> bool:
+    """Whether a caller who has waited so many seconds may be asked for their yes: not first of all, and not in vain."""
+    return waited >= ASK_AFTER_SECONDS and not connecting and reachable and not _too_soon(invited_at, now)
 
 
 def due_at(parts: Collection[Part]) -> datetime | None:
@@ -138,6 +141,8 @@ def read(question: Question, text: str) -> Reading:
     number = DIGITS.get(plain)
     if number == 0 or plain in SKIPS:
         return Reading(Kind.SKIP)
+    if plain in ENDS:
+        return Reading(Kind.END)
     answer = _answer(question, plain, number)
     if answer is not None:
         return Reading(Kind.ANSWER, answer)
