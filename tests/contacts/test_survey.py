@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from routing.states import ContactState
 from routing.survey import APART, GRACE, SILENCE
 from tests.contacts.world import CALLER, GEORGIA, HARBOR, OTHER_CALLER, World
 from warmline import clock, db
@@ -494,12 +495,12 @@ def test_after_a_pause_only_an_answer_is_an_answer(world: World) -> None:
     writes(world, "I feel worse again, is somebody there?")
     (thread,) = threads(world)
     with db.transaction() as session:
-        session.get_one(Contact, thread.id).state = "closed"
+        session.get_one(Contact, thread.id).state = ContactState.CLOSED
     writes(world, "thanks")
     assert len(threads(world)) == 2, "no answer: for a person"
     for thread in threads(world):
         with db.transaction() as session:
-            session.get_one(Contact, thread.id).state = "closed"
+            session.get_one(Contact, thread.id).state = ContactState.CLOSED
     writes(world, "1")
     assert world.get(Survey, found.id).felt_supported is True
     assert len(threads(world)) == 2
