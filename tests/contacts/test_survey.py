@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
-from routing.states import ContactState
+from routing.states import ContactState, SurveyState
 from routing.survey import APART, GRACE, SILENCE
 from tests.contacts.world import CALLER, GEORGIA, HARBOR, OTHER_CALLER, World
 from warmline import clock, db
@@ -419,6 +420,19 @@ def test_an_invitation_that_was_not_taken_is_sent_again_and_only_then(world: Wor
     world.pass_time(10)
     assert len(sent(world)) == 2, "asked twice, taken once"
     assert world.company.texts == 1
+
+
+@pytest.mark.parametrize("same", ["contact_id", "caller_id"])
+def test_the_database_itself_refuses_two_of_one_contact_or_under_way_with_one_caller(world: World, same: str) -> None:
+    first = invited(world)
+    other, _ = world.waits(OTHER_CALLER)
+    caller = world.contact(other).caller_id
+    kept = {name: getattr(first, name) for name in ("organization_id", "line_id", "due_at", "invited_at")}
+    fields = {"contact_id": other, "caller_id": caller, "state": SurveyState.INVITED} | kept
+    with pytest.raises(IntegrityError), db.transaction() as session:
+        session.add(Survey(**fields | {same: getattr(first, same)}))
+    with db.transaction() as session:
+        session.add(Survey(**fields))
 
 
 # What comes back
