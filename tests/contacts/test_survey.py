@@ -563,6 +563,16 @@ def test_stop_and_an_answer_at_once_end_stopped(world: World) -> None:
     assert world.get(Survey, found.id).state == "stopped"
 
 
+def test_stop_and_a_sentence_at_once_are_both_taken(world: World) -> None:
+    found = invited(world)
+    at_once(
+        lambda: texts.receive("SM-stop", CALLER, GEORGIA, "STOP", True, world.now),
+        lambda: texts.receive("SM-sentence", CALLER, GEORGIA, "Is somebody there for me?", False, world.now),
+    )
+    assert world.get(Survey, found.id).state == "stopped"
+    assert len(world.all(Message, direction="in")) == 2
+
+
 def test_stop_and_the_invitation_at_once_end_stopped(world: World) -> None:
     contact_id = talked(world)
     logs(world, contact_id)

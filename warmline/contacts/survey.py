@@ -187,7 +187,11 @@ def take(session: Session, line: Line, caller: Caller, message_sid: str, number:
 
 
 def stop(session: Session, caller: Caller, now: datetime) -> None:
-    """STOP: no survey of this caller goes on, and none begins. To be called before the caller's row is changed."""
+    """STOP: no survey of this caller goes on, and none that was due begins.
+
+    To be called before a thread is begun or the caller's row is changed: whoever else changes these holds the survey's
+    contact first, as this does.
+    """
     query = select(Survey.id).where(Survey.caller_id == caller.id, Survey.state.in_(NOT_OVER))
     for survey_id in session.scalars(query.order_by(Survey.contact_id)).all():
         held = _hold(session, survey_id)

@@ -114,10 +114,12 @@ def _receive(message_sid: str, caller_number: str, dialled: str, body: str, answ
             .with_for_update(of=Contact)
         )
         word = body.strip().upper()
-        # "YES" answers a question that was asked; only without one it means START.
-        for_survey = contact is None and word not in STOP | HELP | START - {"YES"}
-        if for_survey and survey.take(session, line, caller, message_sid, dialled, body[:LONGEST], now):
-            return True
+        if word in STOP:
+            survey.stop(session, caller, now)
+        elif contact is None and word not in HELP | START - {"YES"}:
+            # "YES" answers a question that was asked; only without one it means START.
+            if survey.take(session, line, caller, message_sid, dialled, body[:LONGEST], now):
+                return True
         new = contact is None
         if contact is None:
             contact = Contact(
@@ -178,7 +180,6 @@ def _keyword(
 ) -> None:
     """STOP, START or HELP: what it says is done at once, and answered once unless the phone company has."""
     if word in STOP:
-        survey.stop(session, caller, now)
         first = caller.texts_stopped_at is None
         caller.texts_stopped_at = caller.texts_stopped_at or now
         if first and not answered:
