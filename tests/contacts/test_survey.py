@@ -344,6 +344,13 @@ def test_never_after(world: World, disposition: str) -> None:
     assert (of(world, contact_id), sent(world)) == (None, [])
 
 
+def test_a_withheld_number_is_never_texted_whatever_is_ticked(world: World) -> None:
+    contact_id = talked(world, "anonymous", yes=False)
+    logs(world, contact_id, text_ok=True)
+    clock.tick(world.now)
+    assert (of(world, contact_id), [asked for asked in world.company.asked if asked[0] == "text"]) == (None, [])
+
+
 def test_a_hand_off_in_a_draft_that_nobody_logged_is_heeded(world: World) -> None:
     contact_id = talked(world)
     wrapup.draft(world.peer1, contact_id, "handed_off", [], "", False, world.now)
@@ -474,6 +481,14 @@ def test_silence_is_accepted_after_a_day(world: World) -> None:
     assert len(sent(world)) == 2, "no reminder"
     writes(world, "5")
     assert len(threads(world)) == 1, "whatever comes now is for a person"
+
+
+def test_after_a_day_an_answer_is_too_late_even_if_the_clock_is_late_as_well(world: World) -> None:
+    found = invited(world)
+    world.now += SILENCE
+    writes(world, "1")
+    assert world.get(Survey, found.id).felt_supported is None
+    assert len(threads(world)) == 1
 
 
 def test_yes_is_an_answer_and_not_start(world: World) -> None:
