@@ -7,10 +7,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from routing.states import LIVE_CONTACT, ContactState, EngagementState, MessageState
-from warmline.contacts import dispatch, holding, intake, news, outbox
+from warmline.contacts import dispatch, holding, intake, news, outbox, survey
 from warmline.db import reading, transaction
 from warmline.errors import Conflict, Invalid
-from warmline.models import Caller, Channel, Contact, Direction, Message, Peer, RequestKind
+from warmline.models import Caller, Channel, Contact, Direction, Line, Message, Peer, RequestKind
 from warmline.models.base import new_id
 from warmline.models.history import advance, begin
 from warmline.people import callers, lines, roster
@@ -120,6 +120,8 @@ def _receive(message_sid: str, caller_number: str, dialled: str, body: str, answ
             .with_for_update(of=Contact)
         )
         word = body.strip().upper()
+        if _is_for_survey(session, line, caller, contact, message_sid, dialled, body[:LONGEST], now):
+            return True
         new = contact is None
         if contact is None:
             contact = Contact(
@@ -159,6 +161,27 @@ def _receive(message_sid: str, caller_number: str, dialled: str, body: str, answ
             news.for_peer(session, engagement.peer_id)
         news.for_line(session, contact.line_id)
         return True
+
+
+def _is_for_survey(
+    session: Session,
+    line: Line,
+    caller: Caller,
+    thread: Contact | None,
+    message_sid: str,
+    number: str,
+    body: str,
+    now: datetime,
+) -> bool:
+    """Whether the caller's survey took the text. STOP ends the survey, and then goes on as ever."""
+    word = body.strip().upper()
+    if word in STOP:
+        survey.stop(session, caller, now)
+        return False
+    # "YES" answers a question that was asked; only without one it means START.
+    if thread is not None or word in HELP | START - {"YES"}:
+        return False
+    return survey.take(session, line, caller, message_sid, number, body, now)
 
 
 def _admit(session: Session, contact: Contact, number: str, now: datetime) -> None:

@@ -18,6 +18,7 @@ OVERRIDES = "#rc=5&rp=ct,rt,5xx"
 
 MENU_SECONDS = 5
 MENU_TRIES = 3
+SURVEY_SECONDS = 3  # for a yes; silence is none
 WAIT_SECONDS = 25  # the length of one wait document, about
 REMIND_SECONDS = 150
 TROUBLE_TRIES = 3
@@ -129,20 +130,35 @@ def enqueue(contact_id: str, queue: str) -> str:
     return str(response)
 
 
-def wait(language: str, place: int, waited: int, *, connecting: bool = False) -> str:
+def wait(
+    language: str,
+    place: int,
+    waited: int,
+    *,
+    connecting: bool = False,
+    survey: str | None = None,
+    thanks: bool = False,
+) -> str:
     """What a waiting caller hears; Twilio asks for it again when it ends.
 
-    Whoever has waited long (`waited` in seconds) hears now and then whom else to call.
+    Whoever has waited long (`waited` in seconds) hears now and then whom else to call. `survey` is the path that a yes
+    to the survey is posted to, if it is asked for now; `thanks` for one that was just given.
     """
     response = VoiceResponse()
     if connecting:
         _say(response, language, "connecting")
+    elif thanks:
+        _say(response, language, "survey_noted")
     elif place <= 1:
         _say(response, language, "place_next")
     else:
         _say(response, language, "place", place=place)
     if waited >= REMIND_SECONDS and waited % REMIND_SECONDS < WAIT_SECONDS and not connecting:
         _say(response, language, "crisis")
+    if survey is not None:
+        gather = Gather(num_digits=1, timeout=SURVEY_SECONDS, action=url(survey), method="POST")
+        _say(gather, language, "survey_ask")
+        response.append(gather)
     response.play(f"{_base_url}/static/audio/wait.wav")
     return str(response)
 

@@ -357,7 +357,8 @@ def _texts(session: Session, peer_id: str, entry: ContactEntry) -> tuple[Text, .
         return ()
     # The line's own answer bears the time of the text that it answers, and comes after it.
     in_order = (Message.at, Message.direction, Message.id)
-    rows = session.scalars(select(Message).where(Message.contact_id == entry.id).order_by(*in_order))
+    of_thread = (Message.contact_id == entry.id, Message.survey_id.is_(None))
+    rows = session.scalars(select(Message).where(*of_thread).order_by(*in_order))
     return tuple(
         Text(
             id=message.id,

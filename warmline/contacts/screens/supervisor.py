@@ -22,6 +22,7 @@ from routing.states import (
 )
 from warmline import db
 from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, on_shift, versioned
+from warmline.contacts.screens.survey import SurveyToday, survey_today
 from warmline.models import (
     Channel,
     Contact,
@@ -80,6 +81,7 @@ class PeerRow:
 class Board:
     lines: tuple[BoardLine, ...]
     peers: tuple[PeerRow, ...]
+    survey: SurveyToday
 
 
 def board_state(organization_id: str, now: datetime) -> dict[str, Any]:
@@ -120,6 +122,7 @@ def board(organization_id: str, now: datetime) -> Board:
         ).all()
         waiting = _waiting(session, organization_id)
         peers = _peers(session, organization_id, now)
+        survey = survey_today(session, organization_id, {line.id: line.time_zone for line in lines}, now)
     return Board(
         lines=tuple(
             BoardLine(
@@ -131,6 +134,7 @@ def board(organization_id: str, now: datetime) -> Board:
             for line in found
         ),
         peers=peers,
+        survey=survey,
     )
 
 

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from routing.states import LIVE_CONTACT, ContactState
 from warmline import clock
-from warmline.contacts import connect, intake, parting
+from warmline.contacts import connect, intake, parting, survey
 from warmline.db import reading
 from warmline.errors import Conflict, NotFound
 from warmline.models import Contact
@@ -21,6 +21,8 @@ from warmline.telephony import twiml
 from warmline.telephony.twilio_gateway import FINISHED
 from warmline.web import access
 from warmline.web.hooks import answer, field, log_failure, number, sid
+
+LONGEST_WAIT = 1_000_000  # seconds; whatever says more is no QueueTime, and would not fit a column
 
 blueprint = Blueprint("voice", __name__, url_prefix="/twilio/voice")
 
@@ -93,8 +95,12 @@ def instead(contact_id: str) -> Response:
 @blueprint.post("/contacts/<contact_id>/wait")
 @access.twilio
 def wait(contact_id: str) -> Response:
-    """The wait document: asked for when the caller enters the queue, and again each time it ends."""
-    now, queue_sid = clock.now(), sid("QueueSid")
+    """The wait document: asked for when the caller enters the queue, and again each time it ends.
+
+    With `survey` in the address it follows a key that was pressed when the document before asked for a yes.
+    """
+    now, queue_sid, asks = clock.now(), sid("QueueSid"), False
+    waited = min(int(field("QueueTime")), LONGEST_WAIT) if field("QueueTime").isdecimal() else 0
     with reading() as session:
         contact = _contact(contact_id, session)
         place = intake.place(session, contact) if contact.queued_at else 1
@@ -107,8 +113,19 @@ def wait(contact_id: str) -> Response:
         contact = intake.queued(contact.id, queue_sid, now)
         with reading() as session:
             place = intake.place(session, contact)
-    waited = int(field("QueueTime")) if field("QueueTime").isdecimal() else 0
-    return answer(twiml.wait(contact.language, place, waited, connecting=contact.state is ContactState.CONNECTING))
+    elif not request.args.get("survey"):
+        asks = survey.ask(contact, waited, now)
+    agreed = bool(request.args.get("survey")) and field("Digits") == "1" and survey.agree(contact.id, now)
+    return answer(
+        twiml.wait(
+            contact.language,
+            place,
+            waited,
+            connecting=contact.state is ContactState.CONNECTING,
+            survey=f"/twilio/voice/contacts/{contact.id}/wait?survey=1" if asks else None,
+            thanks=agreed,
+        )
+    )
 
 
 @blueprint.post("/contacts/<contact_id>/left")
