@@ -122,7 +122,7 @@ def board(organization_id: str, now: datetime) -> Board:
         ).all()
         waiting = _waiting(session, organization_id)
         peers = _peers(session, organization_id, now)
-        survey = survey_today(session, organization_id, {line.id: line.time_zone for line in lines}, now)
+        survey = survey_today(session, organization_id, {line.id: line.time_zone for line in found}, now)
     return Board(
         lines=tuple(
             BoardLine(
