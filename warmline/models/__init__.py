@@ -1,11 +1,13 @@
 """The nouns, one a file. Import them from here."""
 
 from warmline.models.account import Account, LoginSession, Role
+from warmline.models.alert import Alert
 from warmline.models.base import Base
 from warmline.models.caller import Caller
 from warmline.models.contact import Channel, Contact
 from warmline.models.engagement import Engagement
 from warmline.models.event import Event
+from warmline.models.handoff import Agreement, GivenTo, Handoff, HandoffOutcome, Warmth
 from warmline.models.lease import Lease
 from warmline.models.leg import Leg, LegKind
 from warmline.models.line import Line, LineNumber
@@ -17,7 +19,8 @@ from warmline.models.peer import Peer, Presence, Shift
 from warmline.models.report import Disposition, Reason, Report
 
 __all__ = [
-    "Account", "Base", "Callback", "Caller", "Channel", "Contact", "Direction", "Disposition", "Engagement", "Event",
-    "Lease", "Leg", "LegKind", "Line", "LineNumber", "LoginSession", "Message", "Offer", "Organization",
-    "OutsideRequest", "Peer", "Presence", "Reason", "Report", "RequestKind", "Role", "Shift",
+    "Account", "Agreement", "Alert", "Base", "Callback", "Caller", "Channel", "Contact", "Direction", "Disposition",
+    "Engagement", "Event", "GivenTo", "Handoff", "HandoffOutcome", "Lease", "Leg", "LegKind", "Line", "LineNumber",
+    "LoginSession", "Message", "Offer", "Organization", "OutsideRequest", "Peer", "Presence", "Reason", "Report",
+    "RequestKind", "Role", "Shift", "Warmth",
 ]  # fmt: skip
