@@ -48,17 +48,15 @@ def keep(peer: Peer, contact_id: str, said: Said, now: datetime) -> Handoff:
         raise Invalid("Notes may have {limit} characters at most.", code="notes_too_long", limit=NOTES_LIMIT)
     with transaction() as session:
         contact = holding.own_contact(session, peer, contact_id)
-        handoff = session.scalar(
-            select(Handoff).where(Handoff.contact_id == contact.id, Handoff.peer_id == peer.id)
-        )
+        handoff = session.scalar(select(Handoff).where(Handoff.contact_id == contact.id, Handoff.peer_id == peer.id))
+        asked = {"given_to": given_to, "words": words, "agreed": agreed, "warmth": warmth, "outcome": outcome}
+        changes = {**asked, "notes": said.notes.strip()}
         if handoff is None:
             handoff = Handoff(
                 id=new_id(), organization_id=contact.organization_id, contact_id=contact.id, peer_id=peer.id
             )
             session.add(handoff)
-        asked = {"given_to": given_to, "words": words, "agreed": agreed, "warmth": warmth, "outcome": outcome}
-        changes = {**asked, "notes": said.notes.strip()}
-        if handoff.recorded_at is not None and all(getattr(handoff, key) == value for key, value in changes.items()):
+        elif all(getattr(handoff, key) == value for key, value in changes.items()):
             return handoff  # a double click
         for key, value in changes.items():
             setattr(handoff, key, value)

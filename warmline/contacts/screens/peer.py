@@ -21,6 +21,7 @@ from routing.states import (
     activity,
 )
 from warmline import db
+from warmline.contacts.screens import safety
 from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, on_shift, versioned
 from warmline.errors import NotFound
 from warmline.models import (
@@ -83,6 +84,7 @@ class ContactEntry:
     began_at: datetime
     active_at: datetime | None
     wrap_by: datetime | None
+    reason: str | None
 
     @property
     def live(self) -> bool:
@@ -132,6 +134,7 @@ class OpenContact:
     entry: ContactEntry
     texts: tuple[Text, ...]
     report: Draft
+    safety: safety.Safety
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,7 @@ class Console:
     contacts: tuple[ContactEntry, ...]
     shift: tuple[ShiftLine, ...]
     open: OpenContact | None
+    alerts: dict[str, safety.PeerAlert]
 
     @property
     def call(self) -> ContactEntry | None:
@@ -212,7 +216,8 @@ def console(peer_id: str, now: datetime, contact_id: str | None = None) -> Conso
             ended_offer=_ended_offer(session, peer_id, now),
             contacts=contacts,
             shift=_shift(session, peer_id, now),
-            open=_open(session, peer_id, entry) if entry else None,
+            open=_open(session, peer_id, entry, now) if entry else None,
+            alerts=safety.peer_alerts(session, [each.id for each in contacts]),
         )
 
 
@@ -305,6 +310,7 @@ def _contacts(session: Session, peer_id: str, now: datetime) -> tuple[ContactEnt
             began_at=engagement.began_at,
             active_at=engagement.active_at,
             wrap_by=engagement.wrap_by,
+            reason=engagement.reason,
         )
     return tuple(entries.values())
 
@@ -341,8 +347,9 @@ def _shift(session: Session, peer_id: str, now: datetime) -> tuple[ShiftLine, ..
     return tuple(lines.values())
 
 
-def _open(session: Session, peer_id: str, entry: ContactEntry) -> OpenContact:
-    return OpenContact(entry, _texts(session, peer_id, entry), _draft(session, peer_id, entry))
+def _open(session: Session, peer_id: str, entry: ContactEntry, now: datetime) -> OpenContact:
+    beside = safety.beside(session, peer_id, entry.id, now)
+    return OpenContact(entry, _texts(session, peer_id, entry), _draft(session, peer_id, entry), beside)
 
 
 def _texts(session: Session, peer_id: str, entry: ContactEntry) -> tuple[Text, ...]:

@@ -22,6 +22,7 @@ from routing.states import (
     activity,
 )
 from warmline import db
+from warmline.contacts.screens.safety import BoardAlert, board_alerts
 from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, on_shift, versioned
 from warmline.models import (
     Channel,
@@ -81,6 +82,7 @@ class PeerRow:
 class Board:
     lines: tuple[BoardLine, ...]
     peers: tuple[PeerRow, ...]
+    alerts: tuple[BoardAlert, ...]
 
 
 def board_state(organization_id: str, now: datetime) -> dict[str, Any]:
@@ -109,6 +111,18 @@ def board_state(organization_id: str, now: datetime) -> dict[str, Any]:
                 }
                 for row in shown.peers
             ],
+            "alerts": [
+                {
+                    "id": alert.id,
+                    "contact": alert.contact,
+                    "line": alert.line,
+                    "channel": alert.channel,
+                    "peer": alert.peer,
+                    "since": alert.since.isoformat(),
+                    "acknowledged_by": alert.seen_by,
+                }
+                for alert in shown.alerts
+            ],
         }
     )
 
@@ -123,6 +137,7 @@ def board(organization_id: str, now: datetime) -> Board:
         ).all()
         waiting = _waiting(session, organization_id)
         peers = _peers(session, organization_id, now)
+        alerts = board_alerts(session, organization_id)
     return Board(
         lines=tuple(
             BoardLine(
@@ -135,6 +150,7 @@ def board(organization_id: str, now: datetime) -> Board:
             for line in lines
         ),
         peers=peers,
+        alerts=alerts,
     )
 
 

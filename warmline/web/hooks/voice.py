@@ -265,7 +265,7 @@ def _next_for(contact: Contact) -> str:
         return twiml.say_and_hang_up(language, "nobody_on_shift")
     if contact.state is ContactState.ABANDONED:  # a call that we thought was over
         return twiml.say_and_hang_up(language, "trouble_end")
-    return twiml.say_and_hang_up(language, "goodbye")
+    return twiml.say_and_hang_up(language, contact.ended_how or "goodbye")
 
 
 def _contact(contact_id: str, session: Any = None) -> Contact:
