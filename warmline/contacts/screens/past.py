@@ -288,17 +288,15 @@ def _moments(session: Session, contact: Contact) -> list[Moment]:
         )
         who.update((id, name) for id, name in rows)
     detail: dict[str, str] = dict(
-        session.execute(select(OutsideRequest.id, OutsideRequest.kind).where(OutsideRequest.contact_id == contact.id))
-        .tuples()
-        .all()
+        session.execute(
+            select(OutsideRequest.id, OutsideRequest.kind).where(OutsideRequest.contact_id == contact.id)
+        ).all()
     )
-    detail.update(session.execute(select(Leg.id, Leg.kind).where(Leg.contact_id == contact.id)).tuples().all())
-    detail.update(
-        session.execute(select(Message.id, Message.direction).where(Message.contact_id == contact.id)).tuples().all()
-    )
+    detail.update(session.execute(select(Leg.id, Leg.kind).where(Leg.contact_id == contact.id)).all())
+    detail.update(session.execute(select(Message.id, Message.direction).where(Message.contact_id == contact.id)).all())
     accounts = {event.why["account"] for event in events if "account" in event.why}
     names: dict[str, str] = dict(
-        session.execute(select(Account.id, Account.name).where(Account.id.in_(accounts))).tuples().all()
+        session.execute(select(Account.id, Account.name).where(Account.id.in_(accounts))).all()
     )
     return [
         Moment(
