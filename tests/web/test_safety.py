@@ -1,5 +1,7 @@
 """Alerts, hand-offs and boundaries over HTTP, and what console and board show of them."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -72,6 +74,15 @@ def test_an_alert_from_the_button_to_the_name_of_whoever_has_it(cast: Cast) -> N
     assert "Your supervisor has seen it: Dana Whitlock" in cast.peer1.get("/console").text
     assert cast.peer1.post(f"/console/contacts/{contact}/alert/withdraw").json == {"ok": True}
     assert alerts(cast.supervisor) == []
+
+
+@pytest.mark.parametrize("takes", [takes_a_call, takes_a_text])
+def test_no_two_parts_of_the_console_have_the_same_id(cast: Cast, takes: Callable[[Person], str]) -> None:
+    contact = takes(cast.peer1)
+    cast.peer1.post(f"/console/contacts/{contact}/alert")
+    ids = re.findall(r'\bid="([^"]+)"', cast.peer1.get("/console").text)
+    assert len(ids) > 50
+    assert sorted(ids) == sorted(set(ids))
 
 
 def test_without_a_script_every_form_leads_back(cast: Cast) -> None:
