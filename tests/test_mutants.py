@@ -342,8 +342,8 @@ MUTANTS = [
     Mutant(
         "a caller who hears goodbye is not hung up on",
         "warmline/contacts/asking.py",
-        "        elif not outbox.has_done(session, contact, RequestKind.END_CONFERENCE, now - _goodbye(leg, contact)):\n",
-        "        else:\n",
+        "not outbox.has_done(session, contact, RequestKind.END_CONFERENCE, now - _goodbye(leg, contact))",
+        "True",
         GUARDS + "a_caller_who_hears_our_goodbye_after_a_lost_end_is_not_hung_up_on[sqlite]",
     ),
     Mutant(
