@@ -51,6 +51,7 @@ class Contact(Base):
     queued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # kept through every failed offer and drop
     queue_sid: Mapped[str | None] = mapped_column(String(34))  # set while the phone company holds the caller
     unqueued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # since when the caller is outside the queue
+    stays_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # chose to wait though nobody speaks the language
     answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_how: Mapped[str | None] = mapped_column(String(20))  # a prompt's key: the last words, if not the usual ones

@@ -76,14 +76,18 @@ def language_menu(contact_id: str, line: str, languages: Sequence[str], attempt:
     return str(response)
 
 
-def other_language(contact_id: str, wished: str, others: Sequence[str]) -> str:
-    """Nobody on shift speaks the wished language: say so, and offer the others by their keys."""
+def instead(contact_id: str, wished: str, others: Sequence[str], attempt: int = 1) -> str:
+    """Nobody on shift speaks the wished language: say so; another language by its key, or to wait, or the end.
+
+    Silence asks the same address without a key.
+    """
     response = VoiceResponse()
-    path = f"/twilio/voice/contacts/{contact_id}/language?only={wished}"
-    _say(response, wished, "nobody_speaks")
+    path = f"/twilio/voice/contacts/{contact_id}/instead?try={attempt}"
     gather = Gather(num_digits=1, timeout=MENU_SECONDS, action=url(path), method="POST")
+    _say(gather, wished, "nobody_speaks" if others else "nobody_here")
     for language in others:
         _say(gather, language, "or_other_language")
+    _say(gather, wished, "or_stay")
     response.append(gather)
     response.redirect(url(path), method="POST")
     return str(response)

@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from babel import dates
 from flask import Blueprint, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
@@ -12,7 +13,7 @@ from warmline.contacts import history
 from warmline.contacts.screens import past
 from warmline.errors import Invalid
 from warmline.models import Channel
-from warmline.web import access
+from warmline.web import access, language
 from warmline.web.errors import wants_json
 
 blueprint = Blueprint("history", __name__, url_prefix="/contacts")
@@ -21,8 +22,10 @@ blueprint = Blueprint("history", __name__, url_prefix="/contacts")
 @blueprint.app_template_filter()
 def clock_second(at: datetime, zone: str) -> str:
     """A moment as people at the line's place read it, to the second: "Mar 7, 8:05:12 PM"."""
-    there = at.astimezone(ZoneInfo(zone))
-    return f"{there:%b} {there.day}, {there.strftime('%I:%M:%S %p').lstrip('0')}"
+    pattern = "MMMdhms" if language.chosen() == "en" else "MMMdHms"
+    return dates.format_skeleton(pattern, at.astimezone(ZoneInfo(zone)), locale=language.chosen()).replace(
+        "\u202f", " "
+    )
 
 
 @blueprint.get("")
