@@ -164,6 +164,16 @@ def test_one_contact_from_its_first_ring_to_its_report(cast: Cast) -> None:
     assert not NUMBERS.search(page)
 
 
+@pytest.mark.parametrize(
+    ("reader", "time"),
+    [("en", r"[A-Z][a-z]{2} \d+, 20\d\d, \d+:\d\d:\d\d [AP]M"), ("es", r"\d+ \w+ 20\d\d, \d+:\d\d:\d\d<")],
+)
+def test_the_moments_are_written_as_their_reader_writes_them(cast: Cast, reader: str, time: str) -> None:
+    contact = calls()
+    cast.supervisor.post("/language", language=reader)
+    assert re.search(time, cast.supervisor.get(f"/contacts/{contact}").text)
+
+
 def test_every_event_has_its_words(cast: Cast) -> None:
     """A row that falls back on its codes reads like "contact: began"."""
     contact = takes_a_call(cast.peer1)

@@ -21,11 +21,11 @@ blueprint = Blueprint("history", __name__, url_prefix="/contacts")
 
 @blueprint.app_template_filter()
 def clock_second(at: datetime, zone: str) -> str:
-    """A moment as people at the line's place read it, to the second: "Mar 7, 8:05:12 PM"."""
-    pattern = "MMMdhms" if language.chosen() == "en" else "MMMdHms"
-    return dates.format_skeleton(pattern, at.astimezone(ZoneInfo(zone)), locale=language.chosen()).replace(
-        "\u202f", " "
-    )
+    """A moment as people at the line's place read it, to the second: "Mar 7, 2026, 8:05:12 PM"."""
+    there, locale = at.astimezone(ZoneInfo(zone)), language.chosen()
+    day = dates.format_skeleton("yMMMd", there, locale=locale)
+    time = dates.format_skeleton("hms" if locale == "en" else "Hms", there, locale=locale)
+    return f"{day}, {time}".replace("\u202f", " ")
 
 
 @blueprint.get("")
