@@ -342,9 +342,23 @@ MUTANTS = [
     Mutant(
         "a caller who hears goodbye is not hung up on",
         "warmline/contacts/asking.py",
-        "        elif not outbox.has_done(session, contact, RequestKind.END_CONFERENCE, now - ASK_AFTER):\n",
-        "        else:\n",
+        "not outbox.has_done(session, contact, RequestKind.END_CONFERENCE, now - _goodbye(leg, contact))",
+        "True",
         GUARDS + "a_caller_who_hears_our_goodbye_after_a_lost_end_is_not_hung_up_on[sqlite]",
+    ),
+    Mutant(
+        "a caller who hears more words than goodbye is given the time for them",
+        "warmline/contacts/asking.py",
+        "LAST_WORDS if leg.kind is LegKind.CALLER and contact.ended_how is not None else ASK_AFTER",
+        "ASK_AFTER",
+        "tests/contacts/test_boundary.py::test_a_caller_who_hears_the_sentence_is_not_hung_up_on[sqlite]",
+    ),
+    Mutant(
+        "an alert that somebody has is not taken by the next",
+        "warmline/contacts/alerts.py",
+        ".where(Alert.id == alert.id, Alert.acknowledged_at.is_(None), Alert.ended_at.is_(None))",
+        ".where(Alert.id == alert.id)",
+        "tests/contacts/test_alerts.py::test_of_many_supervisors_one_has_it_and_all_see_who[sqlite]",
     ),
     Mutant(
         "a caller who was sent into a conference without a peer is called back at once",

@@ -29,10 +29,12 @@ from warmline.web import (
     directory,
     errors,
     health,
+    history,
     language,
     lines,
     live,
     referrals,
+    safety,
     security,
 )
 from warmline.web.hooks import sms, voice
@@ -106,7 +108,7 @@ def create_app(settings: Settings | None = None, *, start_clock: bool | None = N
     access.use(app)
     language.use(app, words.load())
     errors.use(app)
-    for part in (account, console, board, lines, directory, referrals, health, voice, sms):
+    for part in (account, console, board, lines, directory, referrals, history, safety, health, voice, sms):
         app.register_blueprint(part.blueprint)
 
     # The outermost comes last: sockets, files, then pages.

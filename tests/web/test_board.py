@@ -17,7 +17,7 @@ def test_the_state_has_what_the_contract_says(cast: Cast) -> None:
     first, second = calls(), calls(number="+14045550124")
     writes(line=ILLINOIS)
     answer = state(cast.supervisor, "/board")
-    assert set(answer) == {"version", "waiting", "peers"}
+    assert set(answer) == {"version", "waiting", "peers", "alerts"}
     assert all(set(row) == {"contact", "line", "channel", "state", "place", "since"} for row in answer["waiting"])
     assert [(row["line"], row["channel"], row["place"], row["state"]) for row in answer["waiting"]] == [
         ("Georgia", "voice", 1, "waiting"),

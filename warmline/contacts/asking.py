@@ -95,8 +95,13 @@ def _end_again(leg: Leg, conference: Engagement | None, now: datetime) -> None:
         contact = holding.contact(session, leg.contact_id)
         if conference is not None:
             legs.end_conference(session, contact, conference, now, again=True)
-        elif not outbox.has_done(session, contact, RequestKind.END_CONFERENCE, now - ASK_AFTER):
+        elif not outbox.has_done(session, contact, RequestKind.END_CONFERENCE, now - _goodbye(leg, contact)):
             legs.hang_up(session, contact, leg, now, again=True)
+
+
+def _goodbye(leg: Leg, contact: Contact) -> timedelta:
+    """How long a call may go on after its conference: a peer's boundary is said in more words than goodbye."""
+    return LAST_WORDS if leg.kind is LegKind.CALLER and contact.ended_how is not None else ASK_AFTER
 
 
 def _has_just_joined(leg: Leg, contact: Contact) -> bool:

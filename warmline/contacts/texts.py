@@ -61,20 +61,19 @@ def write(peer: Peer, contact_id: str, body: str, now: datetime) -> Message:
             raise Conflict("This conversation is over.", code="contact_over")
         if contact.caller is None or contact.caller.texts_stopped_at is not None:
             raise Conflict("The caller asked for no more texts, so none can be sent.", code="texts_stopped")
-        earlier = session.scalar(
-            select(Message)
-            .where(Message.contact_id == contact.id, Message.direction == Direction.IN)
-            .order_by(Message.at.desc())
-            .limit(1)
-        )
-        message = _send(session, contact, earlier.line_number if earlier else _number(contact), body, now, peer.id)
+        message = _send(session, contact, _answers_from(session, contact), body, now, peer.id)
         news.for_peer(session, peer.id)
         return message
 
 
 def send_words(session: Session, contact: Contact, peer: Peer, body: str, now: datetime) -> Message:
     """A text to the caller of a held contact, a call's as well as a thread's, from the line's number."""
-    return _send(session, contact, _number(contact), body, now, peer.id)
+    return _send(session, contact, _answers_from(session, contact), body, now, peer.id)
+
+
+def last_words(session: Session, contact: Contact, key: str, now: datetime) -> None:
+    """The line's own last text in a thread that a peer ends; nothing to a caller who wants no texts."""
+    _say(session, contact, _answers_from(session, contact), key, now)
 
 
 def delivered(message_id: str, message_sid: str, status: str, error_code: str, now: datetime) -> None:
@@ -246,5 +245,12 @@ def _send(
     return message
 
 
-def _number(contact: Contact) -> str:
-    return contact.line.numbers[0].number
+def _answers_from(session: Session, contact: Contact) -> str:
+    """The line's number to which the caller wrote last."""
+    latest = session.scalar(
+        select(Message)
+        .where(Message.contact_id == contact.id, Message.direction == Direction.IN)
+        .order_by(Message.at.desc())
+        .limit(1)
+    )
+    return latest.line_number if latest else contact.line.numbers[0].number

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from routing.facts import POLICY
 from routing.states import EngagementState
-from warmline.contacts import dispatch, holding, legs, news, survey
+from warmline.contacts import dispatch, holding, legs, news, remembering, survey
 from warmline.db import reading, transaction
 from warmline.errors import Invalid
 from warmline.models import Contact, Disposition, Engagement, Peer, Reason, Report
@@ -59,18 +59,20 @@ def report(
     notes: str,
     text_ok: bool,
     now: datetime,
+    wish: remembering.Wish | None = None,
 ) -> None:
     """The finished contact report; it ends wrap-up at once. It may be written during the talk and corrected later.
 
     Raises NotFound for a contact that this peer had no part in, Invalid for an unknown code, or where a reason is
-    missing: only a contact that was no conversation, or was dropped, needs none.
+    missing: only a contact that was no conversation, or was dropped, needs none. `wish` says whether the caller may be
+    remembered; None leaves that as it is.
     """
     if not disposition:
         raise Invalid("Choose what came of the contact.", code="disposition_missing")
     chosen = _disposition(disposition)
     if not reasons and chosen not in WITHOUT_REASON:
         raise Invalid("Choose at least one reason for the contact.", code="reasons_missing")
-    _save(peer, contact_id, chosen, _reasons(reasons), notes, text_ok, now, complete=True)
+    _save(peer, contact_id, chosen, _reasons(reasons), notes, text_ok, now, wish, complete=True)
 
 
 def draft(
@@ -81,10 +83,11 @@ def draft(
     notes: str,
     text_ok: bool,
     now: datetime,
+    wish: remembering.Wish | None = None,
 ) -> None:
     """Keep what is written so far; anything may be missing. A finished report stays finished."""
     chosen = _disposition(disposition) if disposition else None
-    _save(peer, contact_id, chosen, _reasons(reasons), notes, text_ok, now, complete=False)
+    _save(peer, contact_id, chosen, _reasons(reasons), notes, text_ok, now, wish, complete=False)
 
 
 def expire(engagement_id: str, now: datetime) -> None:
@@ -115,11 +118,13 @@ def _save(
     notes: str,
     text_ok: bool,
     now: datetime,
+    wish: remembering.Wish | None,
     *,
     complete: bool,
 ) -> None:
     if len(notes) > NOTES_LIMIT:
         raise Invalid("Notes may have {limit} characters at most.", code="notes_too_long", limit=NOTES_LIMIT)
+    remembering.check(wish)
     with transaction() as session:
         contact: Contact = holding.own_contact(session, peer, contact_id)
         saved = session.scalar(select(Report).where(Report.contact_id == contact.id, Report.peer_id == peer.id))
@@ -130,6 +135,7 @@ def _save(
             return  # an autosave that was under way when the report was finished
         saved.disposition, saved.reasons, saved.text_ok, saved.saved_at = disposition, reasons, text_ok, now
         saved.notes = notes
+        remembering.follow(session, contact, saved, wish, now, complete=complete)
         if complete:
             if saved.completed_at is None:
                 saved.completed_at = now

@@ -1,11 +1,13 @@
 """The nouns, one a file. Import them from here."""
 
 from warmline.models.account import Account, LoginSession, Role
+from warmline.models.alert import Alert
 from warmline.models.base import Base
 from warmline.models.caller import Caller
 from warmline.models.contact import Channel, Contact
 from warmline.models.engagement import Engagement
 from warmline.models.event import Event
+from warmline.models.handoff import Agreement, GivenTo, Handoff, HandoffOutcome, Warmth
 from warmline.models.lease import Lease
 from warmline.models.leg import Leg, LegKind
 from warmline.models.line import Line, LineNumber
@@ -20,8 +22,9 @@ from warmline.models.resource import Resource, ResourceKind, ResourceStatus
 from warmline.models.survey import Survey
 
 __all__ = [
-    "Account", "Base", "Callback", "Caller", "Channel", "Contact", "Direction", "Disposition", "Engagement", "Event",
-    "Lease", "Leg", "LegKind", "Line", "LineNumber", "LoginSession", "Message", "Offer", "Organization",
-    "OutsideRequest", "Peer", "Presence", "Reason", "Referral", "Report", "RequestKind", "Resource", "ResourceKind",
-    "ResourceStatus", "Role", "Shift", "Survey",
+    "Account", "Agreement", "Alert", "Base", "Callback", "Caller", "Channel", "Contact", "Direction", "Disposition",
+    "Engagement", "Event", "GivenTo", "Handoff", "HandoffOutcome", "Lease", "Leg", "LegKind", "Line", "LineNumber",
+    "LoginSession", "Message", "Offer", "Organization", "OutsideRequest", "Peer", "Presence", "Reason",
+    "Referral", "Report", "RequestKind", "Resource", "ResourceKind", "ResourceStatus", "Role", "Shift", "Survey",
+    "Warmth",
 ]  # fmt: skip

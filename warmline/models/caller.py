@@ -18,3 +18,5 @@ class Caller(Base):
     number: Mapped[str] = mapped_column(Encrypted)
     first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     texts_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # STOP: nothing is sent any more
+    remembered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # None: has not asked to be remembered
+    remember_as: Mapped[str | None] = mapped_column(Encrypted)  # what to call them, what helps

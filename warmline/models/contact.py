@@ -35,6 +35,8 @@ class Contact(Base):
         ),
         # Dispatch, the board and the places in line read live contacts only, however many are closed.
         Index("ix_contact_live", "organization_id", "line_id", postgresql_where=_LIVE, sqlite_where=_LIVE),
+        Index(None, "organization_id", "arrived_at", "id"),
+        Index(None, "caller_id", "arrived_at"),
     )
 
     id: Mapped[str] = id_column()
@@ -55,6 +57,7 @@ class Contact(Base):
     # The QueueTime of the wait request whose answer asked for a yes to the survey: its repetition is answered alike.
     survey_asked_wait: Mapped[int | None]
     survey_ok_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_how: Mapped[str | None] = mapped_column(String(20))  # a prompt's key: the last words, if not the usual ones
 
     line: Mapped[Line] = relationship(lazy="joined", innerjoin=True)
     caller: Mapped[Caller | None] = relationship()

@@ -47,3 +47,5 @@ class Report(Base):
     text_ok: Mapped[bool] = mapped_column(default=False)
     saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # None: a draft
+    remember: Mapped[bool | None]  # may the caller be remembered? None: the report does not say
+    remember_as: Mapped[str | None] = mapped_column(Encrypted)  # of a draft; the finished report hands it to the caller

@@ -1,7 +1,9 @@
 // The supervisors' board.
 
+import * as alerts from "./alerts.js";
 import { live } from "./live.js";
 
 const page = document.getElementById("board");
 
-live({ root: page, url: () => page.dataset.fragment });
+const { refresh } = live({ root: page, url: () => page.dataset.fragment, changed: alerts.attend });
+alerts.watch(refresh);

@@ -8,6 +8,7 @@ import * as phone from "./phone.js";
 import * as report from "./report.js";
 import * as resources from "./resources.js";
 import * as ring from "./ring.js";
+import { presetOutcome } from "./outcome.js";
 import { hasPhone, takePhone, waitForPhone } from "./tab.js";
 import { scrollThread } from "./thread.js";
 import { t } from "./words.js";
@@ -105,6 +106,12 @@ async function end(form) {
   if (isCall) phone.hangUp();
 }
 
+// As above; and the report then says so, unless its peer has said something else.
+async function keepBoundary(form) {
+  await end(form);
+  presetOutcome(form.dataset.boundary, "boundary");
+}
+
 async function write(form) {
   const field = form.elements.body;
   if (!field.value.trim()) return;
@@ -123,6 +130,7 @@ async function finish(form) {
 const ACTS = [
   ["data-accept", accept],
   ["data-end", end],
+  ["data-boundary", keepBoundary],
   ["data-compose", write],
   ["data-report", finish],
   ["data-refer", resources.refer],

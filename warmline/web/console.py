@@ -7,7 +7,7 @@ from flask import Blueprint, current_app, jsonify, redirect, render_template, re
 from flask.typing import ResponseReturnValue
 
 from warmline import clock
-from warmline.contacts import availability, offers, parting, screens, texts, wrapup
+from warmline.contacts import availability, offers, parting, remembering, screens, texts, wrapup
 from warmline.models import Channel
 from warmline.telephony.twilio_gateway import softphone_token
 from warmline.web import access, referrals
@@ -90,7 +90,7 @@ def end(contact_id: str) -> ResponseReturnValue:
 @access.role("peer")
 def draft(contact_id: str) -> ResponseReturnValue:
     """Save the report as far as it is filled in."""
-    wrapup.draft(access.peer(), contact_id, *_report_form(), clock.now())
+    wrapup.draft(access.peer(), contact_id, *_report_form(), clock.now(), _wish())
     return _done()
 
 
@@ -98,7 +98,7 @@ def draft(contact_id: str) -> ResponseReturnValue:
 @access.role("peer")
 def report(contact_id: str) -> ResponseReturnValue:
     """Finish the report: the contact is logged."""
-    wrapup.report(access.peer(), contact_id, *_report_form(), clock.now())
+    wrapup.report(access.peer(), contact_id, *_report_form(), clock.now(), _wish())
     return _done()
 
 
@@ -143,6 +143,10 @@ def _report_form() -> tuple[str, list[str], str, bool]:
         form.get("notes", ""),
         bool(form.get("text_ok")),
     )
+
+
+def _wish() -> remembering.Wish:
+    return remembering.Wish(bool(request.form.get("remember")), request.form.get("remember_as", ""))
 
 
 def _done(**answer: str) -> ResponseReturnValue:

@@ -22,6 +22,7 @@ from routing.states import (
 )
 from warmline import db
 from warmline.contacts.referrals import CORRECTION
+from warmline.contacts.screens import safety
 from warmline.contacts.screens.referrals import Beside, beside
 from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, on_shift, versioned
 from warmline.errors import NotFound
@@ -86,6 +87,7 @@ class ContactEntry:
     active_at: datetime | None
     wrap_by: datetime | None
     card: dict[str, str] | None  # the line's crisis card
+    reason: str | None
 
     @property
     def live(self) -> bool:
@@ -136,6 +138,7 @@ class OpenContact:
     texts: tuple[Text, ...]
     report: Draft
     beside: Beside
+    safety: safety.Safety
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,7 @@ class Console:
     contacts: tuple[ContactEntry, ...]
     shift: tuple[ShiftLine, ...]
     open: OpenContact | None
+    alerts: dict[str, safety.PeerAlert]
 
     @property
     def call(self) -> ContactEntry | None:
@@ -216,7 +220,8 @@ def console(peer_id: str, now: datetime, contact_id: str | None = None) -> Conso
             ended_offer=_ended_offer(session, peer_id, now),
             contacts=contacts,
             shift=_shift(session, peer_id, now),
-            open=_open(session, peer_id, entry) if entry else None,
+            open=_open(session, peer_id, entry, now) if entry else None,
+            alerts=safety.peer_alerts(session, [each.id for each in contacts]),
         )
 
 
@@ -310,6 +315,7 @@ def _contacts(session: Session, peer_id: str, now: datetime) -> tuple[ContactEnt
             active_at=engagement.active_at,
             wrap_by=engagement.wrap_by,
             card=card,
+            reason=engagement.reason,
         )
     return tuple(entries.values())
 
@@ -346,9 +352,13 @@ def _shift(session: Session, peer_id: str, now: datetime) -> tuple[ShiftLine, ..
     return tuple(lines.values())
 
 
-def _open(session: Session, peer_id: str, entry: ContactEntry) -> OpenContact:
+def _open(session: Session, peer_id: str, entry: ContactEntry, now: datetime) -> OpenContact:
     return OpenContact(
-        entry, _texts(session, peer_id, entry), _draft(session, peer_id, entry), beside(session, entry.id)
+        entry=entry,
+        texts=_texts(session, peer_id, entry),
+        report=_draft(session, peer_id, entry),
+        beside=beside(session, entry.id),
+        safety=safety.beside(session, peer_id, entry.id, now),
     )
 
 

@@ -21,6 +21,7 @@ from routing.states import (
     activity,
 )
 from warmline import db
+from warmline.contacts.screens.safety import BoardAlert, board_alerts
 from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, on_shift, versioned
 from warmline.contacts.screens.survey import SurveyToday, survey_today
 from warmline.models import (
@@ -82,6 +83,7 @@ class Board:
     lines: tuple[BoardLine, ...]
     peers: tuple[PeerRow, ...]
     survey: SurveyToday
+    alerts: tuple[BoardAlert, ...]
 
 
 def board_state(organization_id: str, now: datetime) -> dict[str, Any]:
@@ -110,6 +112,18 @@ def board_state(organization_id: str, now: datetime) -> dict[str, Any]:
                 }
                 for row in shown.peers
             ],
+            "alerts": [
+                {
+                    "id": alert.id,
+                    "contact": alert.contact,
+                    "line": alert.line,
+                    "channel": alert.channel,
+                    "peer": alert.peer,
+                    "since": alert.since.isoformat(),
+                    "acknowledged_by": alert.seen_by,
+                }
+                for alert in shown.alerts
+            ],
         }
     )
 
@@ -123,6 +137,7 @@ def board(organization_id: str, now: datetime) -> Board:
         waiting = _waiting(session, organization_id)
         peers = _peers(session, organization_id, now)
         survey = survey_today(session, organization_id, {line.id: line.time_zone for line in found}, now)
+        alerts = board_alerts(session, organization_id)
     return Board(
         lines=tuple(
             BoardLine(
@@ -135,6 +150,7 @@ def board(organization_id: str, now: datetime) -> Board:
         ),
         peers=peers,
         survey=survey,
+        alerts=alerts,
     )
 
 

@@ -305,7 +305,7 @@ def _last_words(contact: Contact, now: datetime) -> str:
         return twiml.say_and_hang_up(language, "nobody_speaks" if spoken else "nobody_on_shift")
     if contact.state is ContactState.ABANDONED:  # a call that we thought was over
         return twiml.say_and_hang_up(language, "trouble_end")
-    return twiml.say_and_hang_up(language, "goodbye")
+    return twiml.say_and_hang_up(language, contact.ended_how or "goodbye")
 
 
 def _language_menu(contact: Contact, attempt: int = 1) -> str:
