@@ -40,13 +40,33 @@ ELSEWHERE = {
     "contacts.intake.give_up": "nobody speaks the language",
     "contacts.intake.stay": "nobody speaks the language",
     "people.accounts.choose_language": "no contact depends on it",
+    "people.lines.close_early": "no call depends on it",
+    "people.lines.reopen": "no call depends on it",
+    "people.lines.change": "no call depends on it",
+    "directory.demo.seed": "runs before the product starts",
+    "directory.resources.add": "no contact depends on it",
+    "directory.resources.change": "no contact depends on it",
+    "directory.resources.deactivate": "no contact depends on it",
+    "contacts.referrals.add": "beside a call: tests/contacts/test_referrals.py",
+    "contacts.referrals.remove": "beside a call",
+    "contacts.referrals.text": "beside a call",
+    "contacts.alerts.ask": "beside a call: tests/contacts/test_alerts.py",
+    "contacts.alerts.withdraw": "beside a call",
+    "contacts.alerts.acknowledge": "beside a call",
+    "contacts.handoffs.keep": "beside a call: tests/contacts/test_handoffs.py",
+    "contacts.history.open_notes": "no contact depends on it",
+    "contacts.boundary.end": "as contacts.parting.end: tests/contacts/test_boundary.py",
+    "contacts.survey.ask": "for whoever waits longer",
+    "contacts.survey.agree": "nobody presses the key: tests/contacts/test_survey.py",
+    "contacts.survey.invite": "nobody said yes",
+    "contacts.survey.lapse": "nobody said yes",
     "contacts.parting.out_of_queue": "the phone company's queue is full",
     "contacts.asking._end_again": "a request to end a call was lost",
     "contacts.asking._settle_caller": "a callback was lost",
 }
 
 # Of those, what a slow machine may bring about.
-PERHAPS = {"contacts.asking._end_again", "contacts.asking._settle_caller"}
+PERHAPS = {"contacts.asking._end_again", "contacts.asking._settle_caller", "contacts.survey.ask"}
 
 Answer = TypeVar("Answer")
 
