@@ -69,7 +69,7 @@ class Facts:
 
     talked: bool  # the contact is over, and a peer had answered
     agreed: bool  # by key, or as a logged report says
-    reachable: bool  # the number is known, and its owner wants texts
+    reachable: bool  # both numbers are known, and the caller wants texts
     ended_at: datetime | None
     dispositions: frozenset[str]  # of this contact and of the caller's later ones, drafts too
     invited_at: datetime | None  # the caller's latest invitation

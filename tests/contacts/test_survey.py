@@ -13,7 +13,7 @@ from routing.survey import APART, GRACE, SILENCE
 from tests.contacts.world import CALLER, GEORGIA, HARBOR, OTHER_CALLER, World
 from warmline import clock, db
 from warmline.contacts import offers, outbox, parting, screens, survey, texts, wrapup
-from warmline.models import Caller, Contact, Message, Survey
+from warmline.models import Caller, Contact, LineNumber, Message, Survey
 from warmline.telephony import gateway
 from warmline.telephony.gateway import NotTaken
 
@@ -349,6 +349,17 @@ def test_a_withheld_number_is_never_texted_whatever_is_ticked(world: World) -> N
     logs(world, contact_id, text_ok=True)
     clock.tick(world.now)
     assert (of(world, contact_id), [asked for asked in world.company.asked if asked[0] == "text"]) == (None, [])
+
+
+def test_a_line_that_has_lost_its_number_withdraws_what_was_due(world: World) -> None:
+    contact_id = talked(world)
+    logs(world, contact_id)
+    with db.transaction() as session:
+        session.delete(session.get_one(LineNumber, GEORGIA))
+    clock.tick(world.now)
+    found = of(world, contact_id)
+    assert found is not None
+    assert found.state == "withdrawn"
 
 
 def test_a_hand_off_in_a_draft_that_nobody_logged_is_heeded(world: World) -> None:

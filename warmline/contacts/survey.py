@@ -253,7 +253,7 @@ def _facts(session: Session, contact: Contact) -> rules.Facts:
     return rules.Facts(
         talked=contact.state is ContactState.CLOSED and contact.answered_at is not None,
         agreed=contact.survey_ok_at is not None or session.scalar(ticked.limit(1)) is not None,
-        reachable=caller is not None and caller.texts_stopped_at is None,
+        reachable=caller is not None and caller.texts_stopped_at is None and bool(contact.line.numbers),
         ended_at=contact.ended_at,
         dispositions=frozenset(disposition.value for disposition in reported if disposition is not None),
         invited_at=_invited_at(session, contact.caller_id),
