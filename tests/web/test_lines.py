@@ -361,7 +361,7 @@ class TestCrisisCard:
         page = cast.peer2.get("/console").text
         assert "Illinois does it so." in page
         assert "tel:+13125550177" in page
-        assert "Maple Falls" not in page
+        assert "Maple Falls Crisis Center" not in page
 
     def test_a_line_without_one_still_names_988(self, cast: Cast) -> None:
         set_up(card=None)
