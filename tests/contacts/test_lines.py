@@ -115,7 +115,11 @@ class TestWhoeverWaitsIsServed:
         (contact,) = world.all(Contact)
         closing()
         writes(world, body="still there?")
+        told = [message.body for message in world.all(Message, direction="out", contact_id=contact.id)]
+        assert len(told) == 1
+        assert "closed" not in told[0], "whoever waits is not sent away in words either"
         writes(world, OTHER_CALLER)
+        assert any("closed" in body for body in answers(world))
         world.available(world.peer1)
         assert world.accepts(world.peer1).contact_id == contact.id
         later = [each for each in world.all(Contact) if each.id != contact.id]

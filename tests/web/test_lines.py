@@ -289,7 +289,7 @@ class TestClosingEarly:
             assert self.close(cast.supervisor).status_code == 303
             for shown in ("/board", "/lines"):
                 text = words(cast.admin, shown)
-                assert "closed early, opens Monday 9:00 AM" in text
+                assert "closed early</strong>, opens Monday 9:00 AM" in text
                 assert "because of the weather" in text
                 assert "Reopen" in text
             assert cast.admin.post(f"/lines/{line().id}/reopen", "text/html", back="board").location == "/board"
