@@ -28,6 +28,7 @@ from warmline.models import (
     Offer,
     OutsideRequest,
     Peer,
+    Referral,
     Report,
 )
 
@@ -277,12 +278,12 @@ def _sum(spans: Iterable[timedelta | None]) -> timedelta | None:
 
 
 def _moments(session: Session, contact: Contact) -> list[Moment]:
-    """The contact's events, each with whom it is about, as far as ids lead there: nine queries."""
+    """The contact's events, each with whom it is about, as far as ids lead there: a fixed number of queries."""
     events = session.scalars(
         select(Event).where(Event.contact_id == contact.id).order_by(Event.id).limit(MOMENTS + 1)
     ).all()
     who: dict[str, str] = {}
-    for kind in (Engagement, Offer, Alert, Handoff, Report, Message):
+    for kind in (Engagement, Offer, Alert, Handoff, Referral, Report, Message):
         rows = session.execute(
             select(kind.id, Peer.name).join(Peer, Peer.id == kind.peer_id).where(kind.contact_id == contact.id)
         )
