@@ -240,12 +240,10 @@ def test_the_console_asks_as_many_questions_however_many_services_were_given(cas
     assert len(many) == len(few)
 
 
-def test_pages_of_the_directory_speak_each_readers_language(cast: Cast) -> None:
+def test_pages_of_the_directory_speak_each_readers_language(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     """The words of the codes are not remembered from an earlier reader's page."""
-    catalogues = cast.app.extensions["words"]
-    spanish, scripts = catalogues["es"]
-    spanish._catalog["Food"] = "Comida"
-    cast.app.extensions["words"] = {**catalogues, "es": (spanish, scripts)}
+    spanish, _ = cast.app.extensions["words"]["es"]
+    monkeypatch.setitem(spanish._catalog, "Food", "Comida")
     assert "Food" in cast.peer1.get("/directory").text
     cast.peer2.post("/language", language="es")
     assert ">Comida<" in re.sub(r"\s+", "", cast.peer2.get("/directory").text)
