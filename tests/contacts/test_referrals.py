@@ -247,9 +247,10 @@ def test_it_is_possible_until_the_time_to_correct_the_report_is_over(world: Worl
     wrapup.report(world.peer1, contact, "support_given", ["social"], "", False, world.now)
     world.now += referrals.CORRECTION - timedelta(seconds=1)
     id = referrals.add(world.peer1, contact, pantry, world.now)
-    world.pushed.clear()
+    world.company.before = world.pushed.clear
     message = referrals.text(world.peer1, contact, True, world.now)
     assert world.get(Message, message).state == "sent"
+    assert (f"peer:{world.peer1.id}", "console", world.peer1.id) in world.pushed, "told after it was sent"
     world.pushed.clear()
     texts.delivered(message, world.get(Message, message).message_sid, "delivered", "", world.now)
     assert (f"peer:{world.peer1.id}", "console", world.peer1.id) in world.pushed
