@@ -6,7 +6,7 @@ The same function serves dispatch and the question "why was this peer not asked?
 from dataclasses import dataclass
 from datetime import datetime
 
-from routing.facts import Peer, Policy, Waiting
+from routing.facts import Limits, Peer, Policy, Waiting
 from routing.states import Activity, PeerStatus
 
 
@@ -33,13 +33,22 @@ def why_not(peer: Peer, contact: Waiting, policy: Policy, now: datetime) -> list
         refusals.append(NOT_AVAILABLE)
     if not is_present(peer.seen_at, policy, now):
         refusals.append(NOT_PRESENT)
-    if peer.activity is not Activity.IDLE:
+    if not has_room(peer.activity, peer.threads, contact.channel, contact.limits):
         refusals.append(BUSY)
     if contact.language not in peer.languages:
         refusals.append(LANGUAGE)
     if _just_asked(peer, contact, policy, now):
         refusals.append(JUST_ASKED)
     return refusals
+
+
+def has_room(activity: Activity, threads: int, channel: str, limits: Limits) -> bool:
+    """Whether a peer does nothing, or only writes (`threads` > 0) and the contact's line lets that go together."""
+    if activity is Activity.IDLE:
+        return True
+    if channel == "text":
+        return 0 < threads < limits.texts
+    return threads > 0 and limits.voice_with_texts
 
 
 def is_present(seen_at: datetime | None, policy: Policy, now: datetime) -> bool:

@@ -21,6 +21,14 @@ POLICY = Policy()  # every line's, until lines have their own
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a line lets a peer do at once."""
+
+    texts: int = 2  # conversations
+    voice_with_texts: bool = False  # whether somebody who writes may also be called
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """A contact that may be offered."""
 
@@ -30,6 +38,7 @@ class Waiting:
     language: str
     priority: int  # higher is served first
     queued_at: datetime
+    limits: Limits = Limits()
     asked: tuple[str, ...] = ()  # peers asked so far, in order
     last_asked_until: datetime | None = None  # when the latest offer ended without an answer
 
@@ -41,6 +50,7 @@ class Peer:
     id: str
     status: PeerStatus
     activity: Activity
+    threads: int  # text conversations under way, if the peer does nothing else; 0 if there is anything else
     seen_at: datetime | None  # latest heartbeat of a console
     idle_since: datetime
     lines: frozenset[str]  # lines whose shift this peer is on now

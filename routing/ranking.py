@@ -11,11 +11,11 @@ def first_in_line(contact: Waiting) -> tuple[int, datetime, str]:
     return (-contact.priority, contact.queued_at, contact.id)
 
 
-def longest_idle(contact: Waiting) -> Callable[[Peer], tuple[bool, int, datetime, str]]:
-    """Never the latest asked while another is free, then whoever was asked least, then the longest idle."""
+def longest_idle(contact: Waiting) -> Callable[[Peer], tuple[bool, int, int, datetime, str]]:
+    """Never the latest asked while another is free, then who writes least, was asked least, has been idle longest."""
 
-    def key(peer: Peer) -> tuple[bool, int, datetime, str]:
+    def key(peer: Peer) -> tuple[bool, int, int, datetime, str]:
         asked_last = bool(contact.asked) and contact.asked[-1] == peer.id
-        return (asked_last, contact.asked.count(peer.id), peer.idle_since, peer.id)
+        return (asked_last, peer.threads, contact.asked.count(peer.id), peer.idle_since, peer.id)
 
     return key

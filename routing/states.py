@@ -64,6 +64,18 @@ class RequestState(StrEnum):
     UNKNOWN = "unknown"  # may have been done
 
 
+class SurveyState(StrEnum):
+    """A caller's survey by text, once they have said yes to it."""
+
+    DUE = "due"
+    INVITED = "invited"
+    ANSWERING = "answering"
+    COMPLETED = "completed"  # the last question was asked and answered, or skipped
+    LAPSED = "lapsed"  # silence
+    STOPPED = "stopped"  # the caller wants no more texts
+    WITHDRAWN = "withdrawn"  # never sent: when it was due, there was a reason against it
+
+
 class PeerStatus(StrEnum):
     """What a peer chose. The system changes it only with a reason that the screen shows."""
 
@@ -87,6 +99,7 @@ class Activity(StrEnum):
 
 
 C, E, L, M, R = ContactState, EngagementState, LegState, MessageState, RequestState
+S = SurveyState
 
 CONTACT: Mapping[tuple[StrEnum, str], StrEnum] = {
     (C.ARRIVING, "queued"): C.WAITING,
@@ -156,9 +169,23 @@ REQUEST: Mapping[tuple[StrEnum, str], StrEnum] = {
     (R.SENDING, "unknown"): R.UNKNOWN,
 }
 
+SURVEY: Mapping[tuple[StrEnum, str], StrEnum] = {
+    (S.DUE, "invited"): S.INVITED,
+    (S.DUE, "withdrawn"): S.WITHDRAWN,
+    (S.DUE, "stopped"): S.STOPPED,
+    (S.INVITED, "answered"): S.ANSWERING,
+    (S.INVITED, "lapsed"): S.LAPSED,
+    (S.INVITED, "stopped"): S.STOPPED,
+    (S.ANSWERING, "answered"): S.ANSWERING,
+    (S.ANSWERING, "completed"): S.COMPLETED,
+    (S.ANSWERING, "lapsed"): S.LAPSED,
+    (S.ANSWERING, "stopped"): S.STOPPED,
+}
+
 LIVE_CONTACT = (C.ARRIVING, C.WAITING, C.OFFERED, C.CONNECTING, C.CONNECTED)
 IN_QUEUE = (C.WAITING, C.OFFERED, C.CONNECTING)
 LIVE_ENGAGEMENT = (E.CONNECTING, E.ACTIVE)
+UNDER_WAY = (S.INVITED, S.ANSWERING)
 
 State = TypeVar("State", bound=StrEnum)
 

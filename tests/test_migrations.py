@@ -43,7 +43,8 @@ def schema(engine: Engine) -> dict[str, Any]:
     look = inspect(engine)
     return {
         table: {
-            "columns": [{**column, "type": str(column["type"])} for column in look.get_columns(table)],
+            # By name: a column that is added later stands last.
+            "columns": {column["name"]: {**column, "type": str(column["type"])} for column in look.get_columns(table)},
             "key": look.get_pk_constraint(table),
             "foreign keys": sorted(look.get_foreign_keys(table), key=str),
             "unique": sorted(look.get_unique_constraints(table), key=str),

@@ -249,7 +249,7 @@ MUTANTS = [
     Mutant(
         "whoever does something else is not asked",
         "warmline/contacts/dispatch.py",
-        "if roster.activities(session, [peer.id])[peer.id] is not Activity.IDLE:",
+        "if not _has_room(session, peer, contact):",
         "if False:",
         GUARDS + "nothing_is_offered_to_whoever_writes_a_report_meanwhile[sqlite]",
     ),

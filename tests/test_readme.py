@@ -20,6 +20,7 @@ from routing.states import (
     OfferState,
     PeerStatus,
     RequestState,
+    SurveyState,
 )
 from tests.test_house import files
 from warmline import cli
@@ -37,6 +38,7 @@ TABLES: Mapping[str, tuple[type[StrEnum], Mapping[tuple[StrEnum, str], StrEnum]]
     "Leg": (LegState, states.LEG),
     "Message": (MessageState, states.MESSAGE),
     "Request": (RequestState, states.REQUEST),
+    "Survey": (SurveyState, states.SURVEY),
     "Peer's status": (PeerStatus, {}),
     "Peer's activity": (Activity, {}),
 }

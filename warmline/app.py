@@ -21,7 +21,20 @@ from warmline.contacts import outbox
 from warmline.models.base import Keys
 from warmline.telephony import gateway, twiml
 from warmline.telephony.twilio_gateway import TwilioGateway
-from warmline.web import access, account, board, console, directory, errors, health, language, live, referrals, security
+from warmline.web import (
+    access,
+    account,
+    board,
+    console,
+    directory,
+    errors,
+    health,
+    language,
+    lines,
+    live,
+    referrals,
+    security,
+)
 from warmline.web.hooks import sms, voice
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -93,7 +106,7 @@ def create_app(settings: Settings | None = None, *, start_clock: bool | None = N
     access.use(app)
     language.use(app, words.load())
     errors.use(app)
-    for part in (account, console, board, directory, referrals, health, voice, sms):
+    for part in (account, console, board, lines, directory, referrals, health, voice, sms):
         app.register_blueprint(part.blueprint)
 
     # The outermost comes last: sockets, files, then pages.

@@ -14,7 +14,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from warmline import db
-from warmline.contacts import asking, connect, dispatch, offers, outbox, wrapup
+from warmline.contacts import asking, connect, dispatch, offers, outbox, survey, wrapup
 from warmline.db import transaction
 from warmline.models import Callback, Lease
 from warmline.models.base import new_id
@@ -58,6 +58,10 @@ def tick(at: datetime) -> None:
         _attempt(connect.give_up, engagement_id, at)
     for engagement_id in wrapup.overdue(at):
         _attempt(wrapup.expire, engagement_id, at)
+    for survey_id in survey.due(at):
+        _attempt(survey.invite, survey_id, at)
+    for survey_id in survey.overdue(at):
+        _attempt(survey.lapse, survey_id, at)
     for contact_id in outbox.due(at):
         _attempt(outbox.recover, contact_id, at)
         db.later(outbox.deliver, contact_id)

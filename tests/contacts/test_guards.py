@@ -121,7 +121,7 @@ def test_whoever_steps_away_while_an_offer_is_made_does_not_keep_it(
     steps_away = threading.Thread(target=availability.choose, args=(world.peer1, "break", world.now))
     activities = roster.activities
 
-    def look_and_dawdle(*arguments: Any) -> dict[str, Activity]:
+    def look_and_dawdle(*arguments: Any) -> dict[str, roster.Doing]:
         monkeypatch.undo()
         steps_away.start()
         steps_away.join(A_MOMENT_SECONDS)

@@ -230,7 +230,7 @@ class World:
         from warmline.people import roster
 
         with db.reading() as session:
-            return roster.activities(session, [peer.id])[peer.id]
+            return roster.activities(session, [peer.id])[peer.id].activity
 
     def peer(self, peer: Peer) -> Peer:
         return self.get(Peer, peer.id)

@@ -13,7 +13,7 @@ from routing.eligibility import (
     is_present,
     why_not,
 )
-from routing.facts import POLICY, Peer, Waiting
+from routing.facts import POLICY, Limits, Peer, Waiting
 from routing.states import Activity, PeerStatus
 from tests.routing.situations import NOW, contact, contacts, peer, peers, seconds
 
@@ -51,6 +51,26 @@ def test_only_whoever_chose_available_is_asked(status: PeerStatus):
 @pytest.mark.parametrize("activity", set(Activity) - {Activity.IDLE})
 def test_whoever_does_something_is_busy(activity: Activity):
     assert refusals(peer(activity=activity), contact()) == ["busy"]
+
+
+@pytest.mark.parametrize(
+    ("threads", "channel", "limits", "asked"),
+    [
+        (1, "text", Limits(), True),
+        (2, "text", Limits(), False),
+        (2, "text", Limits(texts=3), True),
+        (1, "text", Limits(texts=1), False),
+        (1, "voice", Limits(), False),
+        (1, "voice", Limits(voice_with_texts=True), True),
+        (0, "text", Limits(texts=4, voice_with_texts=True), False),  # talks to somebody, by voice
+        (0, "voice", Limits(texts=4, voice_with_texts=True), False),
+    ],
+)
+def test_whoever_only_writes_may_be_asked_for_what_the_line_lets_go_together(
+    threads: int, channel: str, limits: Limits, asked: bool
+):
+    who = peer(activity=Activity.TALKING, threads=threads)
+    assert refusals(who, contact(channel=channel, limits=limits)) == ([] if asked else ["busy"])
 
 
 def test_every_refusal_is_told_not_only_the_first():

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from routing.hours import is_open, opens_next
+from routing.hours import is_open, opens_next, overlapping, read_clock, running_over
 
 GEORGIA = "America/New_York"
 EVENINGS = {str(day): [("17:00", "22:00")] for day in range(5)}
 SUNDAY = "6"
+CHRISTMAS: dict[str, list[tuple[str, str]]] = {"2026-12-25": []}
 
 
 def at(when: str, zone: str = GEORGIA, fold: int = 0) -> datetime:
@@ -206,6 +207,101 @@ class TestFall:
         assert read(opens_next(hours, GEORGIA, at("2026-10-31T12:00"))) == "2026-11-01T17:00-05:00"
 
 
+class TestHolidays:
+    """Christmas 2026 is a Friday."""
+
+    @pytest.mark.parametrize("hours", [EVENINGS, {}])
+    def test_a_holiday_is_closed_all_day_and_no_longer(self, hours: dict):
+        assert is_open(hours, GEORGIA, at("2026-12-24T18:00"), CHRISTMAS)
+        for clock in ("00:00", "18:00", "23:59:59"):
+            assert not is_open(hours, GEORGIA, at(f"2026-12-25T{clock}"), CHRISTMAS)
+
+    def test_a_line_open_around_the_clock_closes_for_the_day(self):
+        assert is_open({}, GEORGIA, at("2026-12-24T23:59:59"), CHRISTMAS)
+        assert read(opens_next({}, GEORGIA, at("2026-12-25T10:00"), CHRISTMAS)) == "2026-12-26T00:00-05:00"
+        assert is_open({}, GEORGIA, at("2026-12-26T00:00"), CHRISTMAS)
+
+    def test_hours_of_its_own(self):
+        own = {"2026-12-24": [("09:00", "12:00")]}
+        assert is_open(EVENINGS, GEORGIA, at("2026-12-24T09:00"), own)
+        assert not is_open(EVENINGS, GEORGIA, at("2026-12-24T12:00"), own)
+        assert not is_open(EVENINGS, GEORGIA, at("2026-12-24T18:00"), own), "instead of the weekday's, not beside them"
+        assert read(opens_next(EVENINGS, GEORGIA, at("2026-12-23T23:00"), own)) == "2026-12-24T09:00-05:00"
+
+    def test_the_next_opening_is_after_the_holidays(self):
+        assert read(opens_next(EVENINGS, GEORGIA, at("2026-12-24T23:00"), CHRISTMAS)) == "2026-12-28T17:00-05:00"
+
+    def test_a_date_is_that_of_the_lines_own_place(self):
+        midnight_in_georgia = at("2026-12-25T00:30")
+        assert not is_open({}, GEORGIA, midnight_in_georgia, CHRISTMAS)
+        assert is_open({}, "America/Chicago", midnight_in_georgia, CHRISTMAS)
+
+    def test_an_evening_before_goes_on_past_midnight(self):
+        nights = {"3": [("22:00", "02:00")], "4": [("22:00", "02:00")]}
+        assert is_open(nights, GEORGIA, at("2026-12-25T01:59"), CHRISTMAS)
+        assert not is_open(nights, GEORGIA, at("2026-12-25T22:00"), CHRISTMAS)
+        assert not is_open(nights, GEORGIA, at("2026-12-26T01:00"), CHRISTMAS)
+
+    def test_a_holiday_may_go_over_midnight(self):
+        eve = {"2026-12-24": [("20:00", "03:00")], "2026-12-25": []}
+        assert is_open({}, GEORGIA, at("2026-12-25T02:59"), eve)
+        assert not is_open({}, GEORGIA, at("2026-12-25T03:00"), eve)
+
+    def test_a_month_of_holidays_and_an_opening_far_away_are_found(self):
+        december = {f"2026-12-{day:02}": [] for day in range(1, 32)}
+        assert read(opens_next({}, GEORGIA, at("2026-12-01T10:00"), december)) == "2027-01-01T00:00-05:00"
+        only = {"2027-06-01": [("09:00", "10:00")]}
+        assert read(opens_next({"0": []}, GEORGIA, at("2026-12-01T10:00"), only)) == "2027-06-01T09:00-04:00"
+
+    def test_a_holiday_on_which_the_clocks_change(self):
+        spring = {"2026-03-08": [("01:00", "04:00")]}
+        start = at("2026-03-08T00:00")
+        minutes = [start + timedelta(minutes=number) for number in range(24 * 60)]
+        assert sum(is_open({"0": []}, GEORGIA, minute, spring) for minute in minutes) == 2 * 60
+        fall = {"2026-11-01": [("01:00", "04:00")]}
+        start = at("2026-11-01T00:00")
+        minutes = [start + timedelta(minutes=number) for number in range(24 * 60)]
+        assert sum(is_open({"0": []}, GEORGIA, minute, fall) for minute in minutes) == 4 * 60
+
+
+def test_the_next_opening_of_an_open_line_is_after_it_has_closed():
+    night = {"4": [("22:00", "24:00")], "5": [("00:00", "02:00"), ("09:00", "10:00")]}
+    assert read(opens_next(night, GEORGIA, at("2026-11-20T23:00"))) == "2026-11-21T09:00-05:00", (
+        "midnight is no opening"
+    )
+    always = {str(day): [("00:00", "24:00")] for day in range(7)}
+    assert opens_next(always, GEORGIA, at("2026-11-20T23:00")) is None
+    assert read(opens_next(always, GEORGIA, at("2026-12-20T23:00"), CHRISTMAS)) == "2026-12-26T00:00-05:00"
+
+
+@pytest.mark.parametrize(
+    ("written", "means"),
+    [
+        ("17:00", "17:00"), ("9:05", "09:05"), (" 0:00 ", "00:00"), ("24:00", "24:00"), ("5 PM", "17:00"),
+        ("5pm", "17:00"), ("5:30 p.m.", "17:30"), ("12 am", "00:00"), ("12:15 PM", "12:15"), ("530pm", "17:30"),
+        ("25:00", None), ("24:01", None), ("17:60", None), ("13 PM", None), ("0 am", None), ("5", None), ("", None),
+        ("-1:00", None), ("17:00:00", None), ("noon", None), ("١٧:٠٠", None),
+    ],
+)  # fmt: skip
+def test_a_clock_is_read_as_people_write_it(written: str, means: str | None):
+    assert read_clock(written) == means
+
+
+def test_spans_of_one_day_that_overlap():
+    assert overlapping([("09:00", "12:00"), ("11:59", "13:00")])
+    assert overlapping([("20:00", "02:00"), ("22:00", "23:00")])
+    assert overlapping([("00:00", "00:00"), ("09:00", "10:00")])
+    assert not overlapping([("12:00", "13:00"), ("09:00", "12:00")])
+    assert not overlapping([])
+
+
+def test_a_day_that_runs_into_the_next():
+    assert running_over({"0": [("22:00", "02:00")], "1": [("01:00", "03:00")]}) == ["0"]
+    assert running_over({"6": [("22:00", "02:00")], "0": [("01:59", "03:00")]}) == ["6"], "Sunday into Monday"
+    assert running_over({"0": [("22:00", "02:00")], "1": [("02:00", "03:00")]}) == []
+    assert running_over({"0": [("00:00", "24:00")], "1": [("00:00", "24:00")]}) == []
+
+
 clocks = st.integers(0, 24 * 4 - 1).map(lambda quarter: f"{quarter // 4:02}:{quarter % 4 * 15:02}")
 spans = st.tuples(clocks, clocks | st.just("24:00"))
 weeks = st.dictionaries(st.sampled_from("0123456"), st.lists(spans, max_size=3), min_size=1)
@@ -217,20 +313,23 @@ changes = st.builds(
     st.sampled_from(["2026-03-08", "2026-11-01", "2026-04-05", "2026-09-06", "2026-10-04", "2026-10-25"]),
     st.integers(-24 * 60, 48 * 60),
 )
+dates = st.sampled_from(["2026-03-07", "2026-03-08", "2026-03-09", "2026-11-01", "2026-11-02", "2027-05-01"])
+feasts = st.dictionaries(dates, st.lists(spans, max_size=2))
 
 
-@given(weeks, zones, moments | changes)
-def test_a_closed_line_opens_when_it_says_and_not_before(hours: dict, zone: str, now: datetime):
-    assume(not is_open(hours, zone, now))
-    opens = opens_next(hours, zone, now)
+@given(weeks, zones, moments | changes, feasts)
+def test_a_closed_line_opens_when_it_says_and_not_before(hours: dict, zone: str, now: datetime, holidays: dict):
+    assume(not is_open(hours, zone, now, holidays))
+    opens = opens_next(hours, zone, now, holidays)
     if opens is None:
         assert not any(hours.values())
+        assert not any(spans for day, spans in holidays.items() if day > f"{now:%Y-%m-%d}")
         return
     assert opens > now
-    assert is_open(hours, zone, opens)
+    assert is_open(hours, zone, opens, holidays)
     for part in range(20):
-        assert not is_open(hours, zone, now + (opens - now) * part / 20)
-    assert not is_open(hours, zone, opens - timedelta(microseconds=1))
+        assert not is_open(hours, zone, now + (opens - now) * part / 20, holidays)
+    assert not is_open(hours, zone, opens - timedelta(microseconds=1), holidays)
 
 
 @given(weeks, moments)

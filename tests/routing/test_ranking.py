@@ -31,6 +31,7 @@ def test_first_in_line(first: Waiting, second: Waiting):
     [
         ((), peer("z", idle=90), peer("a", idle=30)),
         ((), peer("a", idle=60), peer("z", idle=60)),
+        ((), peer("z", idle=1), peer("a", idle=90, threads=1)),
         (("z",), peer("a", idle=1), peer("z", idle=90)),
         (("z", "a"), peer("z", idle=1), peer("a", idle=90)),
         (("a", "a", "z", "b"), peer("z", idle=1), peer("a", idle=90)),
@@ -39,6 +40,7 @@ def test_first_in_line(first: Waiting, second: Waiting):
     ids=[
         "longest idle",
         "same moment: any, but always the same",
+        "whoever does nothing before whoever writes",
         "whoever was not asked",
         "not the latest asked",
         "whoever was asked less often",

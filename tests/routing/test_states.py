@@ -15,6 +15,7 @@ from routing.states import (
     MessageState,
     OfferState,
     RequestState,
+    SurveyState,
     activity,
     step,
 )
@@ -29,6 +30,7 @@ MACHINES = {
     "leg": (LegState, states.LEG, {"started"}, {"ended"}),
     "message": (MessageState, states.MESSAGE, {"received", "pending"}, {"received", "delivered", "failed"}),
     "request": (RequestState, states.REQUEST, {"pending"}, {"done", "refused", "unknown"}),
+    "survey": (SurveyState, states.SURVEY, {"due"}, {"completed", "lapsed", "stopped", "withdrawn"}),
 }
 # Everything else goes on in the order in which the enum names its states.
 BACK = {
@@ -40,6 +42,7 @@ BACK = {
     ("unconfirmed", "delivered", "delivered"),
     ("unconfirmed", "failed", "failed"),
     ("sending", "retry", "pending"),
+    ("answering", "answered", "answering"),
 }
 
 machines = pytest.mark.parametrize(("enum", "table", "first", "final"), MACHINES.values(), ids=MACHINES)
@@ -111,6 +114,7 @@ def test_the_named_groups_are_what_they_say():
     assert set(states.LIVE_CONTACT) == {state for state, _ in states.CONTACT}
     assert set(states.IN_QUEUE) == set(states.LIVE_CONTACT) - {ContactState.ARRIVING, ContactState.CONNECTED}
     assert set(states.LIVE_ENGAGEMENT) == {EngagementState.CONNECTING, EngagementState.ACTIVE}
+    assert set(states.UNDER_WAY) == {SurveyState.INVITED, SurveyState.ANSWERING}
 
 
 @pytest.mark.parametrize(

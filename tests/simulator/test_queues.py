@@ -115,8 +115,37 @@ def test_keys_work_while_waiting(lines: Product, simulator: Simulator) -> None:
     key = lines.wait_for("/key")
     assert (key.params["Digits"], "QueueSid" in key.params) == ("1", True)
     lines.wait_for("/wait", 2)
-    assert simulator.heard(sid)[:3] == ["Press 1", "Noted", "Press 1"]
+    eventually(lambda: simulator.heard(sid)[:3] == ["Press 1", "Noted", "Press 1"])
     assert simulator.call(sid)["where"] == "queue"
+
+
+def test_a_question_while_waiting_costs_no_place(lines: Product, simulator: Simulator, twilio: Client) -> None:
+    """Silence: the wait document goes on after its Gather. A key: what the action answers is heard in the queue."""
+
+    def wait(form: dict[str, str]) -> str:
+        if "Digits" in form:
+            return twiml("<Say>Noted</Say>")
+        seconds = 3 if form["QueueTime"] == "0" else 600
+        question = f"<Gather action='/wait?key=1' numDigits='1' timeout='{seconds}'><Say>Press 1</Say></Gather>"
+        return twiml(question + "<Play>/music.wav</Play>")
+
+    lines.replies["/wait"] = wait
+    first = simulator.dial(from_=CALLER)
+    queue = lines.wait_for("/wait", CallSid=first).params["QueueSid"]
+    second = simulator.dial(from_=OTHER)
+    lines.wait_for("/wait", 2, CallSid=first)
+    eventually(lambda: simulator.heard(first).count("Press 1") == 2)
+    assert simulator.heard(first)[0] == "Press 1"
+    assert simulator.heard(first)[1].endswith("/music.wav")
+    simulator.press(first, "1")
+    noted = lines.wait_for("/wait", Digits="1")
+    assert noted.params["key"] == "1"
+    assert (noted.params["QueueSid"], noted.params["QueuePosition"]) == (queue, "1")
+    assert int(noted.params["QueueTime"]) > 0
+    simulator.hears(first, "Noted")
+    eventually(lambda: simulator.heard(first).count("Press 1") == 3, "the wait document was not asked again")
+    assert [member.call_sid for member in twilio.queues(queue).members.list()] == [first, second]
+    assert not lines.to("/left")
 
 
 def test_a_wait_document_that_fails_hands_the_caller_to_the_action(lines: Product, simulator: Simulator) -> None:

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from warmline import clock, db
 from warmline.app import create_app
 from warmline.contacts import offers
 from warmline.models import Base, Caller, Contact, Engagement, Leg, Line, LineNumber, Message, Offer, Peer, Shift
-from warmline.people import accounts, roster
+from warmline.people import accounts, lines, roster
 from warmline.telephony import twiml
 from warmline.web.hooks import sms, voice
 
@@ -488,7 +488,7 @@ USUAL = SENT | {
 }
 QUERIES = [
     "?try=-5", "?try=0", "?try=x", "?try=%00", "?try=%D9%A3", "?try=" + "9" * 5000, "?trouble=-1", "?trouble=3",
-    "?trouble=x&trouble=2", "?only=xx", "?only=es&keys=9", "?only=%00", "?only=%FF%FE", "?message=%00",
+    "?trouble=x&trouble=2", "?keys=xx", "?try=2&keys=9", "?keys=%00", "?keys=%FF%FE", "?message=%00",
     "?message=" + "0" * 100, "?pressed=1", "?pressed=1&engagement=%00",
 ]  # fmt: skip
 ODD_IDS = ["0", "x" * 33, "x" * 2000, "\0", NOBODY + "\0", "💛", "'", "a b", "%", "<Say>", "\x0b"]
@@ -562,7 +562,7 @@ def test_no_form_brings_a_hook_down(
     stage: Twilio, scene: Scene, failures: list[Exception], route: str, data: st.DataObject
 ) -> None:
     path = data.draw(st.sampled_from(filled(route, scene.ids)))
-    is_safe(stage.posts(path + data.draw(st.sampled_from(["", "?only=es", "?pressed=1"])), data.draw(forms)))
+    is_safe(stage.posts(path + data.draw(st.sampled_from(["", "?keys=3", "?pressed=1"])), data.draw(forms)))
     assert failures == []
 
 
@@ -759,33 +759,75 @@ def test_the_last_peer_goes_off_shift_while_the_menu_is_read(twilio: Twilio) -> 
     assert document.languages == {SPANISH}
 
 
-def test_the_last_peer_goes_off_shift_while_the_caller_waits(twilio: Twilio) -> None:
+@pytest.mark.parametrize("answer", ["3", None])
+def test_the_last_peer_goes_off_shift_while_the_caller_waits(twilio: Twilio, answer: str | None) -> None:
     call = twilio.calls()
     enqueue = call.presses(call.rings(), "2")
     queue = sid("QU")
     call.waits(enqueue, queue)
     nobody_on_shift()
     assert call.waits(enqueue, queue).verbs == ["Leave"]
-    document = call.asks(enqueue.url("Enqueue", "action"), QueueResult="leave")
+    asked = call.asks(enqueue.url("Enqueue", "action"), QueueResult="leave")
+    assert asked.verbs == ["Gather", "Redirect"]
+    assert asked.languages == {SPANISH}
+    assert "988" in asked.spoken
+    if answer:
+        place = call.contact.queued_at
+        assert call.waits(call.presses(asked, answer), queue).languages == {SPANISH}
+        assert call.contact.state == "waiting"
+        assert call.contact.queued_at == place, "the place is kept"
+    else:
+        document = call.says_nothing_to(asked)
+        assert document.verbs == ["Say", "Hangup"]
+        assert document.languages == {SPANISH}
+        assert call.contact.state == "missed"
+
+
+def test_the_last_peer_of_a_language_goes_off_shift_and_the_caller_takes_another(twilio: Twilio, cast: Cast) -> None:
+    call = twilio.calls()
+    enqueue = call.presses(call.rings(), "2")
+    queue = sid("QU")
+    call.waits(enqueue, queue)
+    place = call.contact.queued_at
+    off_shift(walk.peer(cast.peer2))
+    assert call.waits(enqueue, queue).verbs == ["Leave"]
+    asked = call.asks(enqueue.url("Enqueue", "action"), QueueResult="leave")
+    assert asked.languages == {SPANISH, ENGLISH}
+    assert call.waits(call.presses(asked, "1"), sid("QU")).languages == {ENGLISH}
+    assert (call.contact.state, call.contact.language, call.contact.queued_at) == ("waiting", "en", place)
+
+
+def test_whoever_chose_to_wait_is_told_when_the_line_has_closed_and_nobody_is_left(twilio: Twilio) -> None:
+    call = twilio.calls()
+    enqueue = call.presses(call.rings(), "2")
+    queue = sid("QU")
+    call.waits(enqueue, queue)
+    nobody_on_shift()
+    call.waits(enqueue, queue)
+    asked = call.asks(enqueue.url("Enqueue", "action"), QueueResult="leave")
+    again = call.presses(asked, "3")
+    assert call.waits(again, queue).verbs[-1] == "Play"
+    change_line(GEORGIA, hours={"0": []})
+    assert call.waits(again, queue).verbs == ["Leave"]
+    document = call.asks(again.url("Enqueue", "action"), QueueResult="leave")
     assert document.verbs == ["Say", "Hangup"]
-    assert document.languages == {SPANISH}
     assert call.contact.state == "missed"
 
 
-@pytest.mark.parametrize("answer", ["1", "7", "2", None])
+@pytest.mark.parametrize("answer", ["1", "3", "7", "2", None])
 def test_nobody_who_speaks_the_language(twilio: Twilio, cast: Cast, answer: str | None) -> None:
     off_shift(walk.peer(cast.peer2))
     call = twilio.calls()
     other = call.presses(call.rings(), "2")
-    assert other.verbs == ["Say", "Gather", "Redirect"]
+    assert other.verbs == ["Gather", "Redirect"]
     assert "988" in other.spoken
     assert other.languages == {SPANISH, ENGLISH}, "why, in Spanish; the way on, in English"
-    if answer == "1":
-        assert call.waits(call.presses(other, answer)).languages == {ENGLISH}
-        return
     document = call.presses(other, answer) if answer else call.says_nothing_to(other)
-    if answer == "2":
-        assert document.verbs == ["Say", "Gather", "Redirect"], "asked again"
+    if answer in ("1", "3"):
+        assert call.waits(document).languages == {ENGLISH if answer == "1" else SPANISH}
+        assert call.contact.state == "waiting"
+    elif answer:
+        assert document.verbs == ["Gather", "Redirect"], "asked again"
     else:
         assert document.verbs == ["Say", "Hangup"]
         assert document.languages == {SPANISH}
@@ -802,8 +844,43 @@ def test_outside_hours_a_line_says_when_it_opens_in_its_own_zone(
     assert twilio.calls(line=GEORGIA).rings().verbs == ["Gather", "Redirect"]
     call = twilio.calls(line=ILLINOIS)
     document = call.rings()
-    assert "opens again on Saturday at 10:00 PM" in document.spoken
+    assert "opens again today at 10 PM" in document.spoken
     assert call.contact.state == "after_hours"
+    monkeypatch.setattr(clock, "now", lambda: saturday_night + timedelta(hours=5))
+    assert "opens again on Saturday at 10 PM" in twilio.calls("+14045550126", ILLINOIS).rings().spoken
+
+
+def test_a_line_closed_early_says_why_when_it_opens_and_988(
+    twilio: Twilio, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noon = datetime(2031, 3, 3, 17, 0, tzinfo=UTC)  # a Monday
+    monkeypatch.setattr(clock, "now", lambda: noon)
+    with db.reading() as session:
+        line = session.get_one(LineNumber, GEORGIA).line_id
+    why = {"en": "The heating failed & it is cold.", "es": "Hace frío."}
+    lines.close_early(cast.supervisor.account, line, why, noon + timedelta(hours=5), noon)
+    call = twilio.calls()
+    document = call.rings()
+    assert document.verbs == ["Say", "Say", "Hangup"]
+    assert document.languages == {ENGLISH, SPANISH}, "nobody could choose a language yet"
+    assert "Hace frío. Abre de nuevo hoy a las 17:00." in document.spoken
+    assert "The Georgia warm line is closed" in document.spoken
+    assert "The heating failed & it is cold. It opens again today at 5 PM." in document.spoken
+    assert call.contact.state == "after_hours"
+    lines.reopen(cast.supervisor.account, line, noon)
+    assert twilio.calls("+14045550126").rings().verbs == ["Gather", "Redirect"]
+
+
+def test_a_line_greets_in_its_own_words(twilio: Twilio) -> None:
+    change_line(GEORGIA, words={"greeting": {"en": "Hi from {line} & friends."}})
+    document = twilio.calls().rings()
+    assert document.spoken.startswith("Hi from Georgia & friends.")
+    assert "Thank you for calling" not in document.spoken
+    change_line(GEORGIA, words={"greeting": {"es": "Hola de {line}."}})
+    document = twilio.calls("+14045550126").rings()
+    assert "Thank you for calling the Georgia warm line" in document.spoken
+    assert "Hola de Georgia." in document.spoken
+    assert document.languages == {ENGLISH, SPANISH}
 
 
 def test_a_line_that_never_opens_says_no_time(twilio: Twilio) -> None:

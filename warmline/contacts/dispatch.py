@@ -7,12 +7,13 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from routing.eligibility import has_room
 from routing.engine import decide
-from routing.facts import POLICY, MakeOffer, Snapshot, Waiting
+from routing.facts import POLICY, Limits, MakeOffer, Snapshot, Waiting
 from routing.states import Activity, ContactState, OfferState, PeerStatus
 from warmline.contacts import holding, news
 from warmline.db import after_commit, reading, transaction
-from warmline.models import Channel, Contact, Offer
+from warmline.models import Channel, Contact, Line, Offer, Peer
 from warmline.models.base import new_id
 from warmline.models.history import advance, begin
 from warmline.people import roster
@@ -44,7 +45,8 @@ def organizations_waiting() -> list[str]:
 
 def look(session: Session, organization_id: str, now: datetime) -> Snapshot:
     """What a decision may know: the peers who could take an offer, and, if there are any, who waits for one."""
-    peers = [peer for peer in roster.ready(session, organization_id, now) if peer.activity is Activity.IDLE]
+    ready = roster.ready(session, organization_id, now)
+    peers = [peer for peer in ready if peer.activity is Activity.IDLE or peer.threads]
     if not peers:
         return Snapshot((), ())
     rows = session.execute(
@@ -55,7 +57,10 @@ def look(session: Session, organization_id: str, now: datetime) -> Snapshot:
             Contact.language,
             Contact.priority,
             Contact.queued_at,
+            Line.texts_at_once,
+            Line.voice_with_texts,
         )
+        .join(Line, Line.id == Contact.line_id)
         .where(Contact.organization_id == organization_id, _offerable())
         .order_by(Contact.priority.desc(), Contact.queued_at, Contact.id)
         .limit(AT_A_TIME)
@@ -77,6 +82,7 @@ def look(session: Session, organization_id: str, now: datetime) -> Snapshot:
             language=row.language,
             priority=row.priority,
             queued_at=row.queued_at,
+            limits=Limits(row.texts_at_once, row.voice_with_texts),
             asked=tuple(asked[row.id]),
             last_asked_until=asked_until.get(row.id),
         )
@@ -100,7 +106,7 @@ def make(decision: MakeOffer, now: datetime) -> bool:
             peer = holding.peer(session, decision.peer)
             if peer.status is not PeerStatus.AVAILABLE:
                 return False
-            if roster.activities(session, [peer.id])[peer.id] is not Activity.IDLE:
+            if not _has_room(session, peer, contact):
                 return False
             if contact.channel is Channel.VOICE and contact.queue_sid is None:
                 return False
@@ -122,6 +128,12 @@ def make(decision: MakeOffer, now: datetime) -> bool:
     except IntegrityError:
         return False
     return True
+
+
+def _has_room(session: Session, peer: Peer, contact: Contact) -> bool:
+    doing = roster.activities(session, [peer.id])[peer.id]
+    limits = Limits(contact.line.texts_at_once, contact.line.voice_with_texts)
+    return has_room(doing.activity, doing.threads, contact.channel, limits)
 
 
 def _offerable() -> ColumnElement[bool]:

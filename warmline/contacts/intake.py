@@ -7,16 +7,16 @@ from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from routing.hours import is_open
 from routing.states import IN_QUEUE, ContactState, LegState
 from warmline.contacts import dispatch, holding, legs, news
 from warmline.db import reading, transaction
 from warmline.models import Channel, Contact, Leg, LegKind, Line, LineNumber
 from warmline.models.base import new_id
-from warmline.models.history import advance, begin
-from warmline.people import callers, roster
+from warmline.models.history import advance, begin, record
+from warmline.people import callers, lines, roster
 
 LANGUAGE_KEYS = {"1": "en", "2": "es"}
+STAY_KEY = "3"
 
 
 class Admission(StrEnum):
@@ -27,6 +27,14 @@ class Admission(StrEnum):
     NOBODY_ON_SHIFT = "nobody_on_shift"
     NOBODY_SPEAKS = "nobody_speaks"
     OUTSIDE_HOURS = "outside_hours"
+
+
+class Prospect(StrEnum):
+    """What a caller who waits may hope for."""
+
+    WAIT = "wait"  # somebody on shift speaks the language, or the caller has chosen to wait for one
+    CHOOSE = "choose"  # nobody does: the caller is asked
+    NONE = "none"  # nobody is on shift and the line has closed
 
 
 def line_of(session: Session, number: str) -> Line | None:
@@ -68,7 +76,7 @@ def greet(contact_id: str, now: datetime) -> tuple[Contact, Admission]:
     with transaction() as session:
         contact = holding.contact(session, contact_id)
         if contact.state is ContactState.ARRIVING:
-            if not is_open(contact.line.hours, contact.line.time_zone, now):
+            if not lines.is_open(contact.line, now):
                 _turn_away(session, contact, "closed_hours", Admission.OUTSIDE_HOURS, now)
                 return contact, Admission.OUTSIDE_HOURS
             if not roster.spoken_on_shift(session, contact.line_id, now):
@@ -77,23 +85,45 @@ def greet(contact_id: str, now: datetime) -> tuple[Contact, Admission]:
         return contact, Admission.MENU
 
 
-def choose_language(contact_id: str, language: str, now: datetime) -> tuple[Contact, Admission, frozenset[str]]:
+def choose_language(contact_id: str, language: str, now: datetime) -> tuple[Contact, Admission, list[str]]:
     """The caller wants to speak `language`: into the queue, unless nobody on shift speaks it.
 
-    Returns the contact, what becomes of the caller, and the line's languages that somebody on shift does speak.
+    Also the choice of a caller who waited when the last peer who spoke the other language left. Returns the contact,
+    what becomes of the caller, and the line's languages that somebody on shift does speak.
     """
     with transaction() as session:
         contact = holding.contact(session, contact_id)
-        if contact.state is not ContactState.ARRIVING:
-            return contact, Admission.QUEUE, frozenset()
+        if contact.state is ContactState.WAITING and contact.queue_sid is not None:
+            return contact, Admission.QUEUE, []  # asked twice: the caller waits already
+        if contact.state not in (ContactState.ARRIVING, ContactState.WAITING):
+            return contact, Admission.QUEUE, []
         contact.language = language  # also of whoever is turned away: a repeated request is answered in it
-        spoken = roster.spoken_on_shift(session, contact.line_id, now) & set(contact.line.languages)
-        if not spoken:
+        spoken = _spoken(session, contact, now)
+        if not spoken and contact.state is ContactState.ARRIVING:
             _turn_away(session, contact, "nobody", Admission.NOBODY_ON_SHIFT, now)
             return contact, Admission.NOBODY_ON_SHIFT, spoken
         if language not in spoken:
             return contact, Admission.NOBODY_SPEAKS, spoken
         return contact, Admission.QUEUE, spoken
+
+
+def stay(contact_id: str, now: datetime) -> Contact:
+    """Nobody on shift speaks the caller's language, and the caller waits until somebody does."""
+    with transaction() as session:
+        contact = holding.contact(session, contact_id)
+        if contact.stays_at is None and contact.state in (ContactState.ARRIVING, ContactState.WAITING):
+            contact.stays_at = now
+            record(session, contact, "stays", now)
+        return contact
+
+
+def give_up(contact_id: str, now: datetime) -> Contact:
+    """Nobody speaks the caller's language, and the caller wants neither another nor to wait: over, kindly."""
+    with transaction() as session:
+        contact = holding.contact(session, contact_id)
+        if contact.state is ContactState.ARRIVING or prospect(session, contact, now) is not Prospect.WAIT:
+            _turn_away(session, contact, "nobody", Admission.NOBODY_SPEAKS, now)
+        return contact
 
 
 def queued(contact_id: str, queue_sid: str, now: datetime) -> Contact:
@@ -116,29 +146,38 @@ def queued(contact_id: str, queue_sid: str, now: datetime) -> Contact:
         return contact
 
 
+def prospect(session: Session, contact: Contact, now: datetime) -> Prospect:
+    """What a caller in line may hope for."""
+    if contact.state is not ContactState.WAITING:
+        return Prospect.WAIT
+    spoken = roster.spoken_on_shift(session, contact.line_id, now)
+    if contact.language in spoken:
+        return Prospect.WAIT
+    if contact.stays_at is None:
+        return Prospect.CHOOSE
+    return Prospect.WAIT if spoken or lines.is_open(contact.line, now) else Prospect.NONE
+
+
+def choices(contact_id: str, now: datetime) -> tuple[Prospect, list[str]]:
+    """What a caller outside the queue may hope for, and the line's languages that somebody on shift speaks."""
+    with reading() as session:
+        contact = session.get_one(Contact, contact_id)
+        return prospect(session, contact, now), _spoken(session, contact, now)
+
+
 def nobody_left(contact_id: str, now: datetime) -> bool:
-    """The last peer who could have answered went off shift: a waiting caller is told so. False if it is not so."""
+    """The last peer who could have answered went off shift: out of the queue, to be told so. False if it is not so."""
     with transaction() as session:
         contact = holding.contact(session, contact_id)
-        if contact.state is not ContactState.WAITING:
-            return contact.state is ContactState.MISSED
-        if can_be_answered(session, contact, now):
-            return False
-        return _turn_away(session, contact, "nobody", Admission.NOBODY_SPEAKS, now)
-
-
-def can_be_answered(session: Session, contact: Contact, now: datetime) -> bool:
-    """Whether somebody on shift speaks the contact's language."""
-    return contact.language in roster.spoken_on_shift(session, contact.line_id, now)
-
-
-def give_up_menu(contact_id: str, now: datetime) -> Contact:
-    """Nobody speaks the caller's language and the caller wants no other: the contact is over, kindly."""
-    with transaction() as session:
-        contact = holding.contact(session, contact_id)
-        if contact.state is ContactState.ARRIVING:
-            _turn_away(session, contact, "nobody", Admission.NOBODY_SPEAKS, now)
-        return contact
+        match prospect(session, contact, now):
+            case Prospect.NONE:
+                _turn_away(session, contact, "nobody", Admission.NOBODY_ON_SHIFT, now)
+            case Prospect.CHOOSE:
+                legs.out_of_queue(contact, now)
+                news.for_line(session, contact.line_id)
+            case Prospect.WAIT:
+                return contact.state is ContactState.MISSED
+        return True
 
 
 def place(session: Session, contact: Contact) -> int:
@@ -190,6 +229,12 @@ def _open(call_sid: str, caller_number: str, dialled: str, now: datetime) -> Con
         )
         begin(session, leg, now)
         return contact
+
+
+def _spoken(session: Session, contact: Contact, now: datetime) -> list[str]:
+    """The line's languages that somebody on shift speaks, in the order of the menu."""
+    spoken = roster.spoken_on_shift(session, contact.line_id, now)
+    return [language for language in contact.line.languages if language in spoken]
 
 
 def _turn_away(session: Session, contact: Contact, event: str, why: Admission, now: datetime) -> bool:

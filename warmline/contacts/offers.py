@@ -16,20 +16,11 @@ from warmline.models.base import new_id
 from warmline.models.history import advance, begin
 
 
-class OfferGone(Conflict):
-    """Answered already, taken back, or out of time."""
-
-    code = "offer_gone"
-
-    def __init__(self) -> None:
-        super().__init__("This offer is over: it was answered, or its time ran out.")
-
-
 def accept(peer: Peer, offer_id: str, now: datetime) -> Engagement:
     """Take an offer: one conditional UPDATE, one winner.
 
     Accepting again what this peer has accepted answers the same engagement, so a double click or a retry after a
-    lost answer does no harm. Raises NotFound for another peer's offer, OfferGone when it is over.
+    lost answer does no harm. Raises NotFound for another peer's offer, Conflict when it is over.
     """
     with transaction() as session:
         contact, offer = holding.offer_of(session, peer, offer_id)
@@ -38,9 +29,9 @@ def accept(peer: Peer, offer_id: str, now: datetime) -> Engagement:
             if taken is not None and taken.state in LIVE_ENGAGEMENT:
                 return taken
         if offer.deadline <= now or not advance(session, offer, "accepted", now, decided_at=now):
-            raise OfferGone
+            raise _gone()
         if not advance(session, contact, "accepted", now, why={"offer": offer.id}):
-            raise OfferGone
+            raise _gone()
         engagement = Engagement(
             id=new_id(),
             organization_id=contact.organization_id,
@@ -102,6 +93,10 @@ def overdue(now: datetime, limit: int = 200) -> list[tuple[str, str]]:
             )
         ).all()
     return [(offer_id, "no_answer") for offer_id in late] + [(offer_id, "peer_gone") for offer_id in gone]
+
+
+def _gone() -> Conflict:
+    return Conflict("This offer is over: it was answered, or its time ran out.", code="offer_gone")
 
 
 def _end(session: Session, contact: Contact, offer: Offer, event: str, reason: str, now: datetime) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from routing.states import ContactState, EngagementState, OfferState
-from warmline.contacts import dispatch, holding, legs, news, outbox, wrapup
+from warmline.contacts import dispatch, holding, legs, news, outbox, survey, wrapup
 from warmline.db import reading, transaction
 from warmline.errors import NotFound
 from warmline.models import Channel, Contact, Engagement, Leg, LegKind, Offer, Peer, RequestKind
@@ -151,5 +151,6 @@ def caller_left(session: Session, contact: Contact, now: datetime) -> None:
         news.for_peer(session, engagement.peer_id)
     for kind in (RequestKind.MOVE_CALLER, RequestKind.RECALL_CALLER):
         outbox.withdraw(session, contact, kind, now)
+    survey.schedule(session, contact, now)
     news.for_line(session, contact.line_id)
     dispatch.after(session, contact.organization_id, now)

@@ -6,15 +6,14 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from routing.hours import is_open
 from routing.states import LIVE_CONTACT, ContactState, EngagementState, MessageState
-from warmline.contacts import dispatch, holding, intake, news, outbox
+from warmline.contacts import dispatch, holding, intake, news, outbox, survey
 from warmline.db import reading, transaction
 from warmline.errors import Conflict, Invalid
-from warmline.models import Caller, Channel, Contact, Direction, Message, Peer, RequestKind
+from warmline.models import Caller, Channel, Contact, Direction, Line, Message, Peer, RequestKind
 from warmline.models.base import new_id
 from warmline.models.history import advance, begin
-from warmline.people import callers, roster
+from warmline.people import callers, lines, roster
 from warmline.telephony import twiml
 
 LONGEST = 1600  # characters: https://www.twilio.com/docs/messaging/api/message-resource#body
@@ -121,6 +120,8 @@ def _receive(message_sid: str, caller_number: str, dialled: str, body: str, answ
             .with_for_update(of=Contact)
         )
         word = body.strip().upper()
+        if _is_for_survey(session, line, caller, contact, message_sid, dialled, body[:LONGEST], now):
+            return True
         new = contact is None
         if contact is None:
             contact = Contact(
@@ -162,11 +163,33 @@ def _receive(message_sid: str, caller_number: str, dialled: str, body: str, answ
         return True
 
 
+def _is_for_survey(
+    session: Session,
+    line: Line,
+    caller: Caller,
+    thread: Contact | None,
+    message_sid: str,
+    number: str,
+    body: str,
+    now: datetime,
+) -> bool:
+    """Whether the caller's survey took the text. STOP ends the survey, and then goes on as ever."""
+    word = body.strip().upper()
+    if word in STOP:
+        survey.stop(session, caller, now)
+        return False
+    # "YES" answers a question that was asked; only without one it means START.
+    if thread is not None or word in HELP | START - {"YES"}:
+        return False
+    return survey.take(session, line, caller, message_sid, number, body, now)
+
+
 def _admit(session: Session, contact: Contact, number: str, now: datetime) -> None:
     """A new thread: acknowledged once and queued, or told that nobody can answer."""
-    if not is_open(contact.line.hours, contact.line.time_zone, now):
+    if not lines.is_open(contact.line, now):
         advance(session, contact, "closed_hours", now, ended_at=now)
-        _say(session, contact, number, "text_closed", now)
+        closed = lines.closed_message(contact.line, "text_closed", contact.language, now)
+        _speak(session, contact, number, closed, now)
     elif contact.language not in roster.spoken_on_shift(session, contact.line_id, now):
         advance(session, contact, "nobody", now, why={"reason": "nobody_on_shift"}, ended_at=now)
         _say(session, contact, number, "text_nobody", now)
@@ -195,9 +218,13 @@ def _keyword(
 
 def _say(session: Session, contact: Contact, number: str, key: str, now: datetime, **arguments: str) -> None:
     """The line's own words, in the contact's language."""
+    _speak(session, contact, number, twiml.sentence(contact.language, key), now, **arguments)
+
+
+def _speak(session: Session, contact: Contact, number: str, body: str, now: datetime, **arguments: str) -> None:
     caller = contact.caller
     if caller is not None and (caller.texts_stopped_at is None or "farewell" in arguments):
-        _send(session, contact, number, twiml.sentence(contact.language, key), now, None, **arguments)
+        _send(session, contact, number, body, now, None, **arguments)
 
 
 def _send(

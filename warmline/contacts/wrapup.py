@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from routing.facts import POLICY
 from routing.states import EngagementState
-from warmline.contacts import dispatch, holding, legs, news
+from warmline.contacts import dispatch, holding, legs, news, survey
 from warmline.db import reading, transaction
 from warmline.errors import Invalid
 from warmline.models import Contact, Disposition, Engagement, Peer, Reason, Report
@@ -48,6 +48,7 @@ def finish(session: Session, engagement: Engagement, event: str, now: datetime) 
         news.for_peer(session, engagement.peer_id)
         news.for_organization(session, engagement.organization_id)
         dispatch.after(session, engagement.organization_id, now)
+        survey.schedule(session, session.get_one(Contact, engagement.contact_id), now)
 
 
 def report(
@@ -137,6 +138,7 @@ def _save(
             engagement = holding.latest_engagement(session, contact.id, peer.id)
             if engagement is not None and engagement.state is EngagementState.WRAPPING:
                 finish(session, engagement, "reported", now)
+            survey.schedule(session, contact, now)
             news.for_peer(session, peer.id)
 
 

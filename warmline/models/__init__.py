@@ -17,10 +17,11 @@ from warmline.models.peer import Peer, Presence, Shift
 from warmline.models.referral import Referral
 from warmline.models.report import Disposition, Reason, Report
 from warmline.models.resource import Resource, ResourceKind, ResourceStatus
+from warmline.models.survey import Survey
 
 __all__ = [
     "Account", "Base", "Callback", "Caller", "Channel", "Contact", "Direction", "Disposition", "Engagement", "Event",
     "Lease", "Leg", "LegKind", "Line", "LineNumber", "LoginSession", "Message", "Offer", "Organization",
     "OutsideRequest", "Peer", "Presence", "Reason", "Referral", "Report", "RequestKind", "Resource", "ResourceKind",
-    "ResourceStatus", "Role", "Shift",
+    "ResourceStatus", "Role", "Shift", "Survey",
 ]  # fmt: skip

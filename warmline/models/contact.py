@@ -49,8 +49,12 @@ class Contact(Base):
     queued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # kept through every failed offer and drop
     queue_sid: Mapped[str | None] = mapped_column(String(34))  # set while the phone company holds the caller
     unqueued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # since when the caller is outside the queue
+    stays_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # chose to wait though nobody speaks the language
     answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # The QueueTime of the wait request whose answer asked for a yes to the survey: its repetition is answered alike.
+    survey_asked_wait: Mapped[int | None]
+    survey_ok_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     line: Mapped[Line] = relationship(lazy="joined", innerjoin=True)
     caller: Mapped[Caller | None] = relationship()

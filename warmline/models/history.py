@@ -16,10 +16,11 @@ from warmline.models.leg import Leg
 from warmline.models.message import Message
 from warmline.models.offer import Offer
 from warmline.models.outside import OutsideRequest
+from warmline.models.survey import Survey
 
 log = logging.getLogger(__name__)
 
-Stateful = Contact | Engagement | Offer | Leg | Message | OutsideRequest
+Stateful = Contact | Engagement | Offer | Leg | Message | OutsideRequest | Survey
 
 TABLES = {
     Contact: states.CONTACT,
@@ -28,6 +29,7 @@ TABLES = {
     Leg: states.LEG,
     Message: states.MESSAGE,
     OutsideRequest: states.REQUEST,
+    Survey: states.SURVEY,
 }
 
 

@@ -30,3 +30,4 @@ class Message(Base):
     message_sid: Mapped[str | None] = mapped_column(String(34), unique=True)
     error_code: Mapped[str | None] = mapped_column(String(10))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
+    survey_id: Mapped[str | None] = mapped_column(String(32))  # of a survey: then no peer sees it

@@ -18,6 +18,8 @@ class DemoLine:
     name: str
     time_zone: str
     place: str
+    centre: str
+    centre_number: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,30 @@ ORGANIZATIONS = (
         "lantern",
         "Lantern Peer Network",
         (
-            DemoLine("+14045550101", "Georgia", "America/New_York", "Maple Falls"),
-            DemoLine("+13125550102", "Illinois", "America/Chicago", "Prairie Junction"),
-            DemoLine("+12025550103", "Washington D.C.", "America/New_York", "Anacostia Heights"),
+            DemoLine(
+                "+14045550101",
+                "Georgia",
+                "America/New_York",
+                "Maple Falls",
+                "Maple Falls Crisis Center",
+                "+14045550181",
+            ),
+            DemoLine(
+                "+13125550102",
+                "Illinois",
+                "America/Chicago",
+                "Prairie Junction",
+                "Prairie Junction Crisis Center",
+                "+13125550182",
+            ),
+            DemoLine(
+                "+12025550103",
+                "Washington D.C.",
+                "America/New_York",
+                "Anacostia Heights",
+                "Potomac Bend Crisis Center",
+                "+12025550183",
+            ),
         ),
         (
             DemoPerson("peer1@example.org", "Robin Hale", Role.PEER, ("en",)),
@@ -55,9 +78,24 @@ ORGANIZATIONS = (
     DemoOrganization(
         "harbor",
         "Harbor Voices",
-        (DemoLine("+16065550104", "Harbor", "America/New_York", "Harbor Point"),),
+        (
+            DemoLine(
+                "+16065550104",
+                "Harbor",
+                "America/New_York",
+                "Harbor Point",
+                "Harbor Point Crisis Center",
+                "+16065550184",
+            ),
+        ),
         (DemoPerson("outsider@example.org", "Sam Ferris", Role.PEER, ("en",)),),
     ),
+)
+
+
+POLICY = (
+    "Stay with the caller.\nTell your supervisor at once.\n"
+    "Ask whether you may add 988 or the crisis center.\nIn danger of life: 911."
 )
 
 
@@ -91,6 +129,7 @@ def _seed(session: Session, demo: DemoOrganization, password_hash: str, now: dat
 def _line(session: Session, demo: DemoOrganization, line: DemoLine) -> str:
     if known := session.get(LineNumber, line.number):
         return known.line_id
+    card = {"policy": POLICY, "centre": line.centre, "phone": line.centre_number}
     row = Line(
         organization_id=demo.id,
         name=line.name,
@@ -98,6 +137,7 @@ def _line(session: Session, demo: DemoOrganization, line: DemoLine) -> str:
         languages=["en", "es"],
         hours={},
         place=line.place,
+        card=card,
     )
     row.numbers.append(LineNumber(number=line.number))
     session.add(row)

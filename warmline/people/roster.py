@@ -1,7 +1,8 @@
 """Who is on shift, and what each peer is seen to do."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -10,26 +11,32 @@ from sqlalchemy.orm import Session
 from routing.facts import POLICY
 from routing.facts import Peer as PeerFacts
 from routing.states import Activity, EngagementState, OfferState, PeerStatus, activity
-from warmline.models import Engagement, Offer, Peer, Presence, Shift
+from warmline.models import Channel, Engagement, Offer, Peer, Presence, Shift
 
 NOT_OVER = (EngagementState.CONNECTING, EngagementState.ACTIVE, EngagementState.WRAPPING)
 
 
-def activities(session: Session, peer_ids: Collection[str]) -> dict[str, Activity]:
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """What a peer is seen to do; `threads` counts text conversations if there is nothing beside them."""
+
+    activity: Activity
+    threads: int
+
+
+def activities(session: Session, peer_ids: Collection[str]) -> dict[str, Doing]:
     """What each of these peers is seen to do, derived from live offers and engagements."""
     offered = set(
         session.scalars(select(Offer.peer_id).where(Offer.peer_id.in_(peer_ids), Offer.state == OfferState.PENDING))
     )
-    engaged = defaultdict(set)
-    for peer_id, state in session.execute(
-        select(Engagement.peer_id, Engagement.state).where(
+    engaged = defaultdict(list)
+    for peer_id, state, channel in session.execute(
+        select(Engagement.peer_id, Engagement.state, Engagement.channel).where(
             Engagement.peer_id.in_(peer_ids), Engagement.state.in_(NOT_OVER)
         )
     ):
-        engaged[peer_id].add(state)
-    return {
-        peer_id: activity(offered=peer_id in offered, engagements=frozenset(engaged[peer_id])) for peer_id in peer_ids
-    }
+        engaged[peer_id].append((state, channel))
+    return {peer_id: _doing(engaged[peer_id], offered=peer_id in offered) for peer_id in peer_ids}
 
 
 def ready(session: Session, organization_id: str, now: datetime) -> list[PeerFacts]:
@@ -56,7 +63,8 @@ def ready(session: Session, organization_id: str, now: datetime) -> list[PeerFac
         PeerFacts(
             id=peer.id,
             status=peer.status,
-            activity=seen[peer.id],
+            activity=seen[peer.id].activity,
+            threads=seen[peer.id].threads,
             seen_at=seen_at,
             idle_since=peer.idle_since,
             lines=frozenset(lines[peer.id]),
@@ -64,6 +72,12 @@ def ready(session: Session, organization_id: str, now: datetime) -> list[PeerFac
         )
         for peer, seen_at in rows
     ]
+
+
+def _doing(engaged: Sequence[tuple[EngagementState, Channel]], *, offered: bool) -> Doing:
+    only_texts = not offered and all(part == (EngagementState.ACTIVE, Channel.TEXT) for part in engaged)
+    states = frozenset(state for state, _ in engaged)
+    return Doing(activity(offered=offered, engagements=states), len(engaged) if only_texts else 0)
 
 
 def spoken_on_shift(session: Session, line_id: str, now: datetime) -> frozenset[str]:

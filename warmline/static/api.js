@@ -1,5 +1,7 @@
 // Asking the server: every request in one way, every failure in words.
 
+import { t } from "./words.js";
+
 const TIMEOUT_MS = 10_000;
 
 // The server said no, or could not be asked. `code` is for the program, `message` for the person.
@@ -10,8 +12,6 @@ export class Refusal extends Error {
     this.code = code;
   }
 }
-
-const NO_CONNECTION = "There is no connection just now.";
 
 // POST a form; answers what the server answers. Throws Refusal. `options` go to fetch().
 export async function send(url, data, options = {}) {
@@ -46,12 +46,9 @@ async function ask(url, options) {
   try {
     response = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS), ...options });
   } catch {
-    throw new Refusal(0, "no_connection", NO_CONNECTION);
-  }
-  if (response.redirected && new URL(response.url).pathname === "/login") {
-    throw new Refusal(401, "logged_out", "You are logged out.");
+    throw new Refusal(0, "no_connection", t("There is no connection just now."));
   }
   if (response.ok || response.status === 304) return response;
   const { error = {} } = await response.json().catch(() => ({}));
-  throw new Refusal(response.status, error.code, error.message ?? "Something went wrong on our side. Please try again.");
+  throw new Refusal(response.status, error.code, error.message ?? t("Something went wrong on our side. Please try again."));
 }

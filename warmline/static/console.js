@@ -10,6 +10,7 @@ import * as resources from "./resources.js";
 import * as ring from "./ring.js";
 import { hasPhone, takePhone, waitForPhone } from "./tab.js";
 import { scrollThread } from "./thread.js";
+import { t } from "./words.js";
 
 const BEAT_MS = 10_000;
 const ANSWER_MS = 3000;
@@ -113,7 +114,7 @@ async function write(form) {
 
 async function finish(form) {
   if (!(await report.finish(form))) return;
-  sayAloud("The contact is logged.");
+  sayAloud(t("The contact is logged."));
   opened = "";
   await refresh();
   focusIfLost("#idle-title, #contact-title, #call-title");
@@ -150,8 +151,8 @@ addEventListener("beforeunload", (event) => {
 
 waitForPhone((holds, onCallElsewhere) => {
   notice("tab", holds ? "" : onCallElsewhere
-    ? "You are on a call in another tab or window of this browser."
-    : "Your phone is in another tab or window of this browser: it rings there.");
+    ? t("You are on a call in another tab or window of this browser.")
+    : t("Your phone is in another tab or window of this browser: it rings there."));
   document.querySelector("[data-take-phone]").hidden = onCallElsewhere;
   if (holds) phone.prepare();
   attend();

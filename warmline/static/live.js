@@ -8,6 +8,7 @@ import { readFragment } from "./api.js";
 import { notice } from "./announce.js";
 import { morph } from "./morph.js";
 import { draw, learnFromAnswer, learnFromPage } from "./time.js";
+import { t } from "./words.js";
 
 const POLL_MS = 15_000;
 const AWAY_MS = 20_000; // a silence that long is worth a word
@@ -72,7 +73,7 @@ export function live({ root, url, connected = () => {}, changed = () => {} }) {
     const away = Date.now() - lastGood;
     lastGood = Date.now();
     if (away > AWAY_MS) {
-      notice("away", `You were away ${spoken(away)}. Here is the latest.`);
+      notice("away", t("You were away {span}. Here is the latest.", { span: spoken(away) }));
       if (socket.connected) socket.disconnect().connect(); // it may be dead without knowing it
     }
     notice("connection", "");
@@ -85,12 +86,12 @@ export function live({ root, url, connected = () => {}, changed = () => {} }) {
   function failed(refusal) {
     etag = null; // what comes next may be another login's
     if (refusal.status === 401) {
-      notice("connection", "You are logged out. Log in again in another tab, then come back: what you typed is still here.");
+      notice("connection", t("You are logged out. Log in again in another tab, then come back: what you typed is still here."));
       state("logged-out");
     } else if (refusal.status === 404) {
       location.assign(root.dataset.page); // what was open is not ours any more
     } else {
-      notice("connection", "No connection. We keep trying; what you type stays here.");
+      notice("connection", t("No connection. We keep trying; what you type stays here."));
       state("lost");
     }
   }
@@ -120,10 +121,10 @@ export function every(ms, act) {
 }
 
 const STATES = {
-  live: "Live",
-  polling: "Live every 15 seconds",
-  lost: "No connection",
-  "logged-out": "Logged out",
+  live: t("Live"),
+  polling: t("Live every 15 seconds"),
+  lost: t("No connection"),
+  "logged-out": t("Logged out"),
 };
 
 function state(name) {
@@ -147,5 +148,5 @@ function onWaking(act) {
 
 function spoken(ms) {
   const seconds = Math.round(ms / 1000);
-  return seconds < 120 ? `${seconds} seconds` : `${Math.round(seconds / 60)} minutes`;
+  return seconds < 120 ? t("{seconds} seconds", { seconds }) : t("{minutes} minutes", { minutes: Math.round(seconds / 60) });
 }

@@ -3,6 +3,7 @@
 import { alertAloud, sayAloud } from "./announce.js";
 import * as ring from "./ring.js";
 import { secondsUntil } from "./time.js";
+import { t } from "./words.js";
 
 const WARNING_SECONDS = 10;
 
@@ -32,7 +33,7 @@ export function attend(hasPhone) {
   ring.start();
   if (announced.has(offer.dataset.offer)) return;
   announced.add(offer.dataset.offer);
-  alertAloud(`${offer.dataset.words}, ${secondsLeft(offer)} seconds`);
+  alertAloud(t("{offer}, {seconds} seconds", { offer: offer.dataset.words, seconds: secondsLeft(offer) }));
   notify(offer);
 }
 
@@ -51,7 +52,7 @@ function secondsLeft(offer) {
 function notify(offer) {
   if (!("Notification" in window) || Notification.permission !== "granted") return;
   notification = new Notification(offer.dataset.words, {
-    body: "Open the console to answer.",
+    body: t("Open the console to answer."),
     tag: offer.dataset.offer,
     requireInteraction: true, // it stays for the whole ring
     silent: true, // the page rings
@@ -65,11 +66,13 @@ setInterval(() => {
   const left = secondsLeft(offer);
   if (left > WARNING_SECONDS || !announced.has(offer.dataset.offer)) return;
   warned.add(offer.dataset.offer);
-  if (left > 0) alertAloud(`${left} seconds left to answer`);
+  if (left > 0) alertAloud(t("{seconds} seconds left to answer", { seconds: left }));
 }, 500);
 
 document.addEventListener("click", (event) => {
-  if (event.target.closest("[data-say-time-left]")) sayAloud(`${secondsLeft(current())} seconds left`);
+  if (event.target.closest("[data-say-time-left]")) {
+    sayAloud(t("{seconds} seconds left", { seconds: secondsLeft(current()) }));
+  }
 });
 
 document.addEventListener("keydown", (event) => {

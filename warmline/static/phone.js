@@ -3,6 +3,7 @@
 import { readJson } from "./api.js";
 import { notice, sayAloud } from "./announce.js";
 import { hasPhone, takePhone, tellOthers } from "./tab.js";
+import { t } from "./words.js";
 
 const RENEW_AT = 0.8; // of a token's life
 
@@ -33,7 +34,7 @@ async function open() {
   const opened = await openPhone({
     token,
     onLost: (error) => console.warn("softphone:", error),
-    onWarning: () => sayAloud("Your network is weak just now."),
+    onWarning: () => sayAloud(t("Your network is weak just now.")),
   });
   renewAfter(opened, ttl);
   return opened;
@@ -77,12 +78,12 @@ export async function connect(params) {
 function inWords(error) {
   const what = [error.name, error.code, error.message, error.cause?.name].join(" ");
   if (/NotAllowed|PermissionDenied|31401/.test(what)) {
-    return "The browser did not let us use the microphone. Allow it beside the address, then press “Connect the phone”. The caller keeps their place.";
+    return t("The browser did not let us use the microphone. Allow it beside the address, then press “Connect the phone”. The caller keeps their place.");
   }
   if (/NotFound|AcquisitionFailed|31402|NotReadable/.test(what)) {
-    return "No microphone was found, or another program holds it. Plug it in or close that program, then press “Connect the phone”. The caller keeps their place.";
+    return t("No microphone was found, or another program holds it. Plug it in or close that program, then press “Connect the phone”. The caller keeps their place.");
   }
-  return "Your phone could not connect. Press “Connect the phone” to try again. The caller keeps their place.";
+  return t("Your phone could not connect. Press “Connect the phone” to try again. The caller keeps their place.");
 }
 
 function set(state) {
@@ -115,10 +116,10 @@ export function render() {
 }
 
 function wordsFor(engagement) {
-  if (line === "reconnecting") return "Reconnecting…";
-  if (engagement === "connecting") return line === "none" ? "Your phone is not connected" : "Connecting…";
-  if (line !== "none") return muted ? "Connected, you are muted" : "Connected";
-  return hasPhone() ? "Your side of the call has ended" : "On the call in another tab";
+  if (line === "reconnecting") return t("Reconnecting…");
+  if (engagement === "connecting") return line === "none" ? t("Your phone is not connected") : t("Connecting…");
+  if (line !== "none") return muted ? t("Connected, you are muted") : t("Connected");
+  return hasPhone() ? t("Your side of the call has ended") : t("On the call in another tab");
 }
 
 export function hangUp() {
@@ -145,8 +146,8 @@ export async function watchMicrophone() {
   if (!status) return;
   const show = () => {
     notice("microphone", {
-      prompt: "Your browser will ask for the microphone at your first call. Better ask now.",
-      denied: "Your browser refuses the microphone to this page: calls cannot connect. Allow it beside the address.",
+      prompt: t("Your browser will ask for the microphone at your first call. Better ask now."),
+      denied: t("Your browser refuses the microphone to this page: calls cannot connect. Allow it beside the address."),
     }[status.state]);
   };
   status.addEventListener("change", show);
@@ -159,6 +160,7 @@ document.querySelector("[data-ask-microphone]").addEventListener("click", async 
     for (const track of stream.getTracks()) track.stop();
     notice("microphone", "");
   } catch (error) {
-    notice("microphone", `The microphone is not available (${error.name}). Allow it beside the address, and look whether it is plugged in.`);
+    const what = { error: error.name };
+    notice("microphone", t("The microphone is not available ({error}). Allow it beside the address, and look whether it is plugged in.", what));
   }
 });

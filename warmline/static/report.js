@@ -3,6 +3,7 @@
 
 import { send } from "./api.js";
 import { notice, sayAloud } from "./announce.js";
+import { t } from "./words.js";
 
 const PAUSE_MS = 800;
 const HOPELESS = new Set([404, 409, 413, 422]); // refused for what it is; anything else may pass
@@ -20,7 +21,7 @@ function edited(form) {
   const state = stateOf(form);
   state.unsaved = true;
   if ("logged" in form.dataset) {
-    show(form, "Changed, not saved yet"); // what is logged changes when its peer presses Save, or leaves it
+    show(form, t("Changed, not saved yet")); // what is logged changes when its peer presses Save, or leaves it
     return;
   }
   show(form, "");
@@ -43,19 +44,19 @@ async function save(form, options) {
   const url = "logged" in form.dataset ? form.action : form.dataset.draft;
   state.saving = send(url, new FormData(form), options).then(
     () => {
-      if (state.failures) sayAloud("The report is saved.");
+      if (state.failures) sayAloud(t("The report is saved."));
       state.failures = 0;
-      if (!state.unsaved) show(form, `Saved ${new Date().toLocaleTimeString()}`);
+      if (!state.unsaved) show(form, t("Saved {time}", { time: clockTime() }));
     },
     (refusal) => {
       if (HOPELESS.has(refusal.status)) {
-        show(form, `Not saved: ${refusal.message}`);
-        if (!form.isConnected) notice("failure", `The report was not saved: ${refusal.message}`);
+        show(form, t("Not saved: {why}", { why: refusal.message }));
+        if (!form.isConnected) notice("failure", t("The report was not saved: {why}", { why: refusal.message }));
         return;
       }
       state.unsaved = true;
-      if (!state.failures) sayAloud("The report is not saved. Trying again.");
-      show(form, "Not saved, trying again");
+      if (!state.failures) sayAloud(t("The report is not saved. Trying again."));
+      show(form, t("Not saved, trying again"));
       saveAfter(form, RETRY_MS[Math.min(state.failures++, RETRY_MS.length - 1)]);
     },
   );
@@ -65,6 +66,10 @@ async function save(form, options) {
 
 function show(form, words) {
   form.querySelector("[data-saved]").textContent = words;
+}
+
+function clockTime() {
+  return new Date().toLocaleTimeString(document.documentElement.lang);
 }
 
 export function hasUnsaved() {
@@ -91,7 +96,7 @@ export async function finish(form) {
     return false;
   }
   form.dataset.logged = "";
-  show(form, `Logged ${new Date().toLocaleTimeString()}`);
+  show(form, t("Logged {time}", { time: clockTime() }));
   return true;
 }
 
@@ -110,7 +115,7 @@ function complain(form, refusal) {
   const field = MISSING[refusal.code];
   const words = document.createElement(field ? "a" : "span");
   words.textContent = refusal.message;
-  summary.append("Not logged yet. ", words);
+  summary.append(t("Not logged yet."), " ", words);
   summary.focus();
   if (!field) return;
   const fieldset = form.querySelector(`fieldset[data-field="${field}"]`);

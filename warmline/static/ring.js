@@ -1,6 +1,7 @@
 // The ring, made by the browser itself, so that no file can be missing.
 
 import { notice } from "./announce.js";
+import { t } from "./words.js";
 
 // Notes as [start in s, frequency in Hz, length in s]; the pattern repeats every PERIOD_MS.
 const SOUNDS = {
@@ -89,6 +90,6 @@ function store(key, value) {
   try {
     localStorage.setItem(key, value);
   } catch {
-    notice("failure", "This browser cannot remember the setting.");
+    notice("failure", t("This browser cannot remember the setting."));
   }
 }

@@ -20,7 +20,7 @@
     document.documentElement.dataset.bsTheme = theme;
     for (const button of document.querySelectorAll("[data-theme-toggle]")) {
       button.hidden = false;
-      button.textContent = `Theme: ${choice}`;
+      button.textContent = button.dataset[choice];
     }
   }
 

@@ -18,6 +18,7 @@ OVERRIDES = "#rc=5&rp=ct,rt,5xx"
 
 MENU_SECONDS = 5
 MENU_TRIES = 3
+SURVEY_SECONDS = 3  # for a yes; silence is none
 WAIT_SECONDS = 25  # the length of one wait document, about
 REMIND_SECONDS = 150
 TROUBLE_TRIES = 3
@@ -47,23 +48,52 @@ def sentence(language: str, key: str, **values: Any) -> str:
     return " ".join(str(words[key]).format(**values).split())
 
 
-def reopening(language: str, opens: datetime | None) -> str:
+def reopening(language: str, opens: datetime | None, now: datetime) -> str:
     """When the line opens next, in words; nothing if it never does. `opens` is in the line's own zone."""
     if opens is None:
         return ""
-    day = _words(language)["days"][opens.weekday()]
-    time = opens.strftime("%H:%M") if language != "en" else opens.strftime("%-I:%M %p")
-    return sentence(language, "reopens", day=day, time=time)
+    words = _words(language)
+    days = (opens.date() - now.astimezone(opens.tzinfo).date()).days
+    # A weekday alone names one of the next seven days.
+    key = "reopens_today" if days <= 0 else "reopens" if days < 7 else "reopens_later"
+    hour = "%-I %p" if opens.minute == 0 else "%-I:%M %p"
+    return sentence(
+        language,
+        key,
+        day=words["days"][opens.weekday()],
+        date=opens.day,
+        month=words["months"][opens.month - 1],
+        time=opens.strftime(hour if language == "en" else "%H:%M"),
+    )
 
 
-def language_menu(contact_id: str, line: str, languages: Sequence[str], attempt: int = 1) -> str:
-    """Greet, and let the caller choose a language by key; silence asks the same address without a key."""
+def fill(language: str, own: str, **values: str) -> str:
+    """A line's own words with its values; what they leave out follows, and 988 is always named.
+
+    Filled by name and never by `format`: people write these words.
+    """
+    values["crisis"] = str(_words(language)["crisis"])
+    for name, value in values.items():
+        if f"{{{name}}}" in own:
+            own = own.replace(f"{{{name}}}", value)
+        elif name != "line" and not (name == "crisis" and "988" in own):
+            own = f"{own} {value}"
+    return " ".join(own.split())
+
+
+def language_menu(
+    contact_id: str, line: str, languages: Sequence[str], attempt: int = 1, own: Mapping[str, str] | None = None
+) -> str:
+    """Greet, and let the caller choose a language by key; silence asks the same address without a key.
+
+    `own` holds the line's own greetings by language. In other languages than the first there is none but them.
+    """
     response = VoiceResponse()
     path = f"/twilio/voice/contacts/{contact_id}/language?try={attempt}"
     # The greeting stands inside the Gather, so that whoever knows the line need not hear it out.
     gather = Gather(num_digits=1, timeout=MENU_SECONDS, action=url(path), method="POST")
     if attempt == 1:
-        _say(gather, languages[0], "greeting", line=line)
+        _greet(gather, line, languages, own or {})
     else:
         _say(gather, languages[0], "not_a_choice")
     if len(languages) > 1:
@@ -71,19 +101,23 @@ def language_menu(contact_id: str, line: str, languages: Sequence[str], attempt:
             _say(gather, language, "choose_language")
         response.append(gather)
     else:
-        _say(response, languages[0], "greeting", line=line)
+        _greet(response, line, languages, own or {})
     response.redirect(url(path), method="POST")
     return str(response)
 
 
-def other_language(contact_id: str, wished: str, others: Sequence[str]) -> str:
-    """Nobody on shift speaks the wished language: say so, and offer the others by their keys."""
+def instead(contact_id: str, wished: str, others: Sequence[str], attempt: int = 1) -> str:
+    """Nobody on shift speaks the wished language: say so; another language by its key, or to wait, or the end.
+
+    Silence asks the same address without a key.
+    """
     response = VoiceResponse()
-    path = f"/twilio/voice/contacts/{contact_id}/language?only={wished}"
-    _say(response, wished, "nobody_speaks")
+    path = f"/twilio/voice/contacts/{contact_id}/instead?try={attempt}"
     gather = Gather(num_digits=1, timeout=MENU_SECONDS, action=url(path), method="POST")
+    _say(gather, wished, "nobody_speaks" if others else "nobody_here")
     for language in others:
         _say(gather, language, "or_other_language")
+    _say(gather, wished, "or_stay")
     response.append(gather)
     response.redirect(url(path), method="POST")
     return str(response)
@@ -96,20 +130,35 @@ def enqueue(contact_id: str, queue: str) -> str:
     return str(response)
 
 
-def wait(language: str, place: int, waited: int, *, connecting: bool = False) -> str:
+def wait(
+    language: str,
+    place: int,
+    waited: int,
+    *,
+    connecting: bool = False,
+    survey: str | None = None,
+    thanks: bool = False,
+) -> str:
     """What a waiting caller hears; Twilio asks for it again when it ends.
 
-    Whoever has waited long (`waited` in seconds) hears now and then whom else to call.
+    Whoever has waited long (`waited` in seconds) hears now and then whom else to call. `survey` is the path that a yes
+    to the survey is posted to, if it is asked for now; `thanks` for one that was just given.
     """
     response = VoiceResponse()
     if connecting:
         _say(response, language, "connecting")
+    elif thanks:
+        _say(response, language, "survey_noted")
     elif place <= 1:
         _say(response, language, "place_next")
     else:
         _say(response, language, "place", place=place)
     if waited >= REMIND_SECONDS and waited % REMIND_SECONDS < WAIT_SECONDS and not connecting:
         _say(response, language, "crisis")
+    if survey is not None:
+        gather = Gather(num_digits=1, timeout=SURVEY_SECONDS, action=url(survey), method="POST")
+        _say(gather, language, "survey_ask")
+        response.append(gather)
     response.play(f"{_base_url}/static/audio/wait.wav")
     return str(response)
 
@@ -191,6 +240,15 @@ def say_and_hang_up(language: str, key: str, **values: Any) -> str:
     return str(response)
 
 
+def speak_and_hang_up(words: Mapping[str, str]) -> str:
+    """Words that are no sentence of the catalogue, in each language that they are given in, then the end."""
+    response = VoiceResponse()
+    for language, spoken in words.items():
+        response.say(spoken, language=_words(language)["say"])
+    response.hangup()
+    return str(response)
+
+
 def unknown_number() -> str:
     """Nobody's number, in every language that we have: we cannot know the caller's."""
     response = VoiceResponse()
@@ -255,6 +313,14 @@ def _apologize(response: VoiceResponse, key: str) -> None:
         _say(response, language, key)
         if _fallback_number:
             _say(response, language, "fallback_number", number=" ".join(_fallback_number.removeprefix("+1")))
+
+
+def _greet(parent: VoiceResponse | Gather, line: str, languages: Sequence[str], own: Mapping[str, str]) -> None:
+    if languages[0] not in own:
+        _say(parent, languages[0], "greeting", line=line)
+    for language in languages:
+        if language in own:
+            parent.say(own[language].replace("{line}", line), language=_words(language)["say"])
 
 
 def _enqueue(response: VoiceResponse, contact_id: str, queue: str) -> None:

@@ -1,6 +1,5 @@
 """Logging in and out."""
 
-import json
 import re
 
 from flask import Blueprint, jsonify, redirect, render_template, request, session, url_for
@@ -65,14 +64,6 @@ def choose_language() -> ResponseReturnValue:
         accounts.choose_language(access.account().id, wish)
     after = request.form.get("next", "")
     return _go(after if LOCAL_PATH.fullmatch(after) else url_for("account.home"))
-
-
-@blueprint.get("/words.js")
-@access.public
-def words() -> ResponseReturnValue:
-    """What the page's scripts say in its language: a module that maps the English sentences."""
-    module = f"export default {json.dumps(dict(language.spoken_by_scripts()), ensure_ascii=False)};\n"
-    return Response(module, mimetype="text/javascript")
 
 
 @blueprint.post("/logout")

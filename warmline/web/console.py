@@ -3,9 +3,6 @@
 Without a script every button is a plain form that leads back to the page; a script asks for JSON.
 """
 
-from datetime import datetime
-from zoneinfo import ZoneInfo
-
 from flask import Blueprint, current_app, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -19,14 +16,6 @@ from warmline.web.errors import wants_json
 TOKEN_SECONDS = 3600
 
 blueprint = Blueprint("console", __name__, url_prefix="/console")
-
-
-@blueprint.app_template_filter()
-def clock_time(at: datetime, zone: str, now: datetime) -> str:
-    """A time as people at the line's place read it: "8:05 PM", or "Mar 7, 8:05 PM" if that is not today."""
-    there, today = at.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()
-    time = there.strftime("%I:%M %p").lstrip("0")
-    return time if there.date() == today else f"{there:%b} {there.day}, {time}"
 
 
 @blueprint.get("")

@@ -43,9 +43,9 @@ OUT_OF_DATE = later("This page is out of date. Load it again, and try once more.
 
 
 def wants_json() -> bool:
-    """Whether the answer should be JSON: the Accept header prefers it, or the address only ever answers so."""
+    """Whether the answer should be JSON: the Accept header prefers it, or it is a script that asks."""
     best = request.accept_mimetypes.best_match(["text/html", "application/json"])
-    return best == "application/json" or request.path.endswith("/state")
+    return best == "application/json" or request.path.endswith(("/state", "/fragment"))
 
 
 def answer(status: int, code: str, message: str) -> ResponseReturnValue:

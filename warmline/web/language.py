@@ -1,12 +1,13 @@
 """In which language a page speaks: as its reader chose, else as their browser asks, else English.
 
-Templates say `_("…")` and `{% trans %}`; scripts say `t("…")` with the words of `/words.js`; an error's message is
+Templates say `_("…")` and `{% trans %}`, scripts `t("…")` with words that the page carries along; an error's message is
 translated where it is answered. What callers hear and read is another matter: `config/prompts/`.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from babel import dates
 from babel.support import NullTranslations, Translations
@@ -27,7 +28,8 @@ def use(app: Flask, catalogues: Catalogues) -> None:
         newstyle=True,
     )
     app.jinja_env.policies["ext.i18n.trimmed"] = True
-    app.jinja_env.globals.update(page_language=chosen, languages_offered=OFFERED)
+    app.jinja_env.filters.update(clock_time=clock_time, weekday=weekday)
+    app.jinja_env.globals.update(page_language=chosen, languages_offered=OFFERED, words_of_scripts=words_of_scripts)
 
 
 def chosen() -> str:
@@ -52,15 +54,30 @@ def later(words: str) -> str:
     return words
 
 
-def spoken_by_scripts() -> Mapping[str, str]:
+def words_of_scripts() -> Mapping[str, str]:
     """What scripts say in the page's language, by the English sentence; nothing for English itself."""
     catalogues: Catalogues = current_app.extensions["words"]
     return catalogues[chosen()][1] if chosen() in catalogues else {}
 
 
-def date_in_words(at: datetime, pattern: str) -> str:
-    """A date as the page's language writes it, by a pattern or skeleton of the Unicode CLDR (babel.dates)."""
-    return dates.format_skeleton(pattern, at, locale=chosen())
+def clock_time(at: datetime, zone: str, now: datetime) -> str:
+    """A time as people at the line's place read it: "8:05 PM", or "Mar 7, 8:05 PM" if that is not today."""
+    there, today = at.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()
+    pattern = "hm" if chosen() == "en" else "Hm"
+    time = dates.format_skeleton(pattern, there, locale=chosen())
+    if there.date() != today:
+        time = f"{date_in_words(there, 'MMMd')}, {time}"
+    return time.replace("\u202f", " ")  # CLDR's narrow blank, which some screens lack
+
+
+def date_in_words(at: datetime, skeleton: str) -> str:
+    """A date as the page's language writes it; `skeleton` names its parts (Unicode CLDR, babel.dates)."""
+    return dates.format_skeleton(skeleton, at, locale=chosen())
+
+
+def weekday(at: datetime) -> str:
+    """The day's name; `at` is in the line's zone."""
+    return dates.format_date(at, "EEEE", locale=chosen())
 
 
 def _catalogue() -> Any:

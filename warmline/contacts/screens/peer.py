@@ -85,6 +85,7 @@ class ContactEntry:
     began_at: datetime
     active_at: datetime | None
     wrap_by: datetime | None
+    card: dict[str, str] | None  # the line's crisis card
 
     @property
     def live(self) -> bool:
@@ -271,7 +272,7 @@ def _contacts(session: Session, peer_id: str, now: datetime) -> tuple[ContactEnt
     """Open engagements, what is not logged, and what was logged lately; newest first, each contact once."""
     mine = and_(Report.contact_id == Engagement.contact_id, Report.peer_id == Engagement.peer_id)
     rows = session.execute(
-        select(Engagement, Contact.state, Contact.language, Line.name, Line.time_zone, Report.completed_at)
+        select(Engagement, Contact.state, Contact.language, Line.name, Line.time_zone, Line.card, Report.completed_at)
         .join(Contact, Contact.id == Engagement.contact_id)
         .join(Line, Line.id == Contact.line_id)
         .outerjoin(Report, mine)
@@ -288,7 +289,7 @@ def _contacts(session: Session, peer_id: str, now: datetime) -> tuple[ContactEnt
     )
     entries: dict[str, ContactEntry] = {}
     logged_done = 0
-    for engagement, state, language, line, zone, completed_at in rows:
+    for engagement, state, language, line, zone, card, completed_at in rows:
         if engagement.contact_id in entries:
             continue  # the peer took this contact up again; the latest part is the one to show
         if completed_at and engagement.state is EngagementState.DONE:
@@ -308,6 +309,7 @@ def _contacts(session: Session, peer_id: str, now: datetime) -> tuple[ContactEnt
             began_at=engagement.began_at,
             active_at=engagement.active_at,
             wrap_by=engagement.wrap_by,
+            card=card,
         )
     return tuple(entries.values())
 
@@ -355,7 +357,8 @@ def _texts(session: Session, peer_id: str, entry: ContactEntry) -> tuple[Text, .
         return ()
     # The line's own answer bears the time of the text that it answers, and comes after it.
     in_order = (Message.at, Message.direction, Message.id)
-    rows = session.scalars(select(Message).where(Message.contact_id == entry.id).order_by(*in_order))
+    of_thread = (Message.contact_id == entry.id, Message.survey_id.is_(None))
+    rows = session.scalars(select(Message).where(*of_thread).order_by(*in_order))
     return tuple(
         Text(
             id=message.id,

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from routing.eligibility import is_present
 from routing.facts import POLICY, Waiting
-from routing.hours import is_open, opens_next
 from routing.ranking import first_in_line
 from routing.states import (
     IN_QUEUE,
@@ -23,6 +22,7 @@ from routing.states import (
 )
 from warmline import db
 from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, on_shift, versioned
+from warmline.contacts.screens.survey import SurveyToday, survey_today
 from warmline.models import (
     Channel,
     Contact,
@@ -33,6 +33,7 @@ from warmline.models import (
     Presence,
     Shift,
 )
+from warmline.people import lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,9 @@ class WaitingRow:
 
 @dataclass(frozen=True, slots=True)
 class BoardLine:
+    id: str
     name: str
-    zone: str
-    open: bool
-    opens: datetime | None
+    opening: lines.Opening
     waiting: tuple[WaitingRow, ...]
 
 
@@ -81,6 +81,7 @@ class PeerRow:
 class Board:
     lines: tuple[BoardLine, ...]
     peers: tuple[PeerRow, ...]
+    survey: SurveyToday
 
 
 def board_state(organization_id: str, now: datetime) -> dict[str, Any]:
@@ -116,25 +117,24 @@ def board_state(organization_id: str, now: datetime) -> dict[str, Any]:
 def board(organization_id: str, now: datetime) -> Board:
     """Every line of the organization with what waits on it, and every peer."""
     with db.reading() as session:
-        lines = session.execute(
-            select(Line.id, Line.name, Line.time_zone, Line.hours)
-            .where(Line.organization_id == organization_id)
-            .order_by(Line.name, Line.id)
+        found = session.scalars(
+            select(Line).where(Line.organization_id == organization_id).order_by(Line.name, Line.id)
         ).all()
         waiting = _waiting(session, organization_id)
         peers = _peers(session, organization_id, now)
+        survey = survey_today(session, organization_id, {line.id: line.time_zone for line in found}, now)
     return Board(
         lines=tuple(
             BoardLine(
+                id=line.id,
                 name=line.name,
-                zone=line.time_zone,
-                open=is_open(line.hours, line.time_zone, now),
-                opens=opens_next(line.hours, line.time_zone, now),
+                opening=lines.opening(line, now),
                 waiting=tuple(waiting[line.id]),
             )
-            for line in lines
+            for line in found
         ),
         peers=peers,
+        survey=survey,
     )
 
 

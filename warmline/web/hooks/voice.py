@@ -3,23 +3,26 @@
 Contract: https://www.twilio.com/docs/voice/twiml#request-parameters
 """
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
-from routing.hours import opens_next
 from routing.states import LIVE_CONTACT, ContactState
 from warmline import clock
-from warmline.contacts import connect, intake, parting
+from warmline.contacts import connect, intake, parting, survey
 from warmline.db import reading
 from warmline.errors import Conflict, NotFound
 from warmline.models import Contact
+from warmline.people import lines
 from warmline.telephony import twiml
 from warmline.telephony.twilio_gateway import FINISHED
 from warmline.web import access
 from warmline.web.hooks import answer, field, log_failure, number, sid
+
+LONGEST_WAIT = 1_000_000  # seconds; whatever says more is no QueueTime, and would not fit a column
 
 blueprint = Blueprint("voice", __name__, url_prefix="/twilio/voice")
 
@@ -54,49 +57,75 @@ def fallback() -> Response:
 @blueprint.post("/contacts/<contact_id>/language")
 @access.twilio
 def language(contact_id: str) -> Response:
-    """The language menu's key, or its silence; with `only`, the answer to "nobody speaks it just now"."""
+    """The language menu's key, or its silence."""
     now = clock.now()
     contact, attempt = _contact(contact_id), number("try", 1)
-    keys, wished = field("Digits") or request.args.get("keys"), request.args.get("only")
-    chosen = intake.LANGUAGE_KEYS.get(keys or "")
-    meant = chosen in contact.line.languages
-    if wished is not None and not meant and contact.state in (ContactState.ARRIVING, ContactState.MISSED):
-        intake.give_up_menu(contact.id, now)
-        return answer(twiml.say_and_hang_up(wished, "nobody_speaks"))
+    keys = _keys()
+    chosen = intake.LANGUAGE_KEYS.get(keys)
     if contact.state is not ContactState.ARRIVING:
         return answer(_next_for(contact))
-    if chosen is None or not meant:
+    if chosen not in contact.line.languages:
         if keys and attempt < twiml.MENU_TRIES:
-            return answer(twiml.language_menu(contact.id, contact.line.name, contact.line.languages, attempt + 1))
+            return answer(_language_menu(contact, attempt + 1))
         chosen = contact.line.languages[0]  # silence is no reason to send anybody away
-    contact, admission, spoken = intake.choose_language(contact.id, chosen, now)
-    if admission is intake.Admission.QUEUE:
-        return answer(twiml.enqueue(contact.id, contact.line_id))
-    if admission is intake.Admission.NOBODY_SPEAKS:
-        others = [other for other in contact.line.languages if other in spoken]
-        return answer(twiml.other_language(contact.id, chosen, others))
-    return answer(twiml.say_and_hang_up(chosen, "nobody_on_shift"))
+    return answer(_admit(contact, chosen, now))
+
+
+@blueprint.post("/contacts/<contact_id>/instead")
+@access.twilio
+def instead(contact_id: str) -> Response:
+    """The answer to "nobody speaks it just now": another language, to wait all the same, or the end."""
+    now = clock.now()
+    contact, attempt = _contact(contact_id), number("try", 1)
+    keys = _keys()
+    chosen = intake.LANGUAGE_KEYS.get(keys)
+    if contact.state not in (ContactState.ARRIVING, ContactState.WAITING) or contact.queue_sid is not None:
+        return answer(_next_for(contact))
+    if keys == intake.STAY_KEY:
+        contact = intake.stay(contact.id, now)
+        return answer(_enqueue(contact))
+    if chosen in contact.line.languages:
+        return answer(_admit(contact, chosen, now))
+    if keys and attempt < twiml.MENU_TRIES:
+        _, spoken = intake.choices(contact.id, now)
+        return answer(twiml.instead(contact.id, contact.language, spoken, attempt + 1))
+    return answer(_next_for(intake.give_up(contact.id, now)))
 
 
 @blueprint.post("/contacts/<contact_id>/wait")
 @access.twilio
 def wait(contact_id: str) -> Response:
-    """The wait document: asked for when the caller enters the queue, and again each time it ends."""
-    now, queue_sid = clock.now(), sid("QueueSid")
+    """The wait document: asked for when the caller enters the queue, and again each time it ends.
+
+    With `survey` in the address it follows a key that was pressed when the document before asked for a yes.
+    """
+    now, queue_sid, asks = clock.now(), sid("QueueSid"), False
+    waited = min(int(field("QueueTime")), LONGEST_WAIT) if field("QueueTime").isdecimal() else 0
     with reading() as session:
         contact = _contact(contact_id, session)
         place = intake.place(session, contact) if contact.queued_at else 1
-        alone = not intake.can_be_answered(session, contact, now)
+        alone = intake.prospect(session, contact, now) is not intake.Prospect.WAIT
     if contact.state not in LIVE_CONTACT:
+        return answer(twiml.leave())
+    if alone and intake.nobody_left(contact.id, now):
         return answer(twiml.leave())
     if queue_sid and contact.queue_sid != queue_sid:
         contact = intake.queued(contact.id, queue_sid, now)
         with reading() as session:
             place = intake.place(session, contact)
-    if alone and intake.nobody_left(contact.id, now):
-        return answer(twiml.leave())
-    waited = int(field("QueueTime")) if field("QueueTime").isdecimal() else 0
-    return answer(twiml.wait(contact.language, place, waited, connecting=contact.state is ContactState.CONNECTING))
+    elif not request.args.get("survey"):
+        asks = survey.ask(contact, waited, now)
+    agreed = bool(request.args.get("survey")) and field("Digits") == "1" and survey.agree(contact.id, now)
+    return answer(
+        twiml.wait(
+            contact.language,
+            place,
+            waited,
+            connecting=contact.state is ContactState.CONNECTING,
+            survey=f"/twilio/voice/contacts/{contact.id}/wait?survey=1" if asks else None,
+            thanks=agreed,
+        )
+    )
 
 
 @blueprint.post("/contacts/<contact_id>/left")
@@ -141,7 +170,7 @@ def dropped(contact_id: str) -> Response:
     if request.args.get("pressed"):
         contact = _contact(contact_id)
         if contact.state in LIVE_CONTACT:
-            return answer(twiml.enqueue(contact.id, contact.line_id))
+            return answer(_enqueue(contact))
     return _back(contact_id)
 
 
@@ -244,28 +273,63 @@ def _back(contact_id: str) -> Response:
 def _next_for(contact: Contact) -> str:
     """The document for a call that asks what to do next, from nothing but the state of its contact."""
     now = clock.now()
-    line, language = contact.line, contact.language
     if contact.state is ContactState.ARRIVING:
         contact, admission = intake.greet(contact.id, now)
         if admission is intake.Admission.MENU:
-            return twiml.language_menu(contact.id, line.name, line.languages)
+            return _language_menu(contact)
     if contact.state is ContactState.CONNECTED:
         # Asked twice, or late: whoever talks goes on talking. A caller who really is outside comes in again.
         engagement = connect.caller_may_join(contact.id, now)
         if engagement is not None:
             return twiml.caller_into(contact.id, engagement.id, engagement.conference_name)
+    if contact.state is ContactState.WAITING:
+        prospect, spoken = intake.choices(contact.id, now)
+        if prospect is intake.Prospect.CHOOSE:
+            return twiml.instead(contact.id, contact.language, spoken)
+        if prospect is intake.Prospect.NONE and intake.nobody_left(contact.id, now):
+            return twiml.say_and_hang_up(contact.language, "nobody_on_shift")
     if contact.state in LIVE_CONTACT:
-        return twiml.enqueue(contact.id, contact.line_id)
+        return _enqueue(contact)
+    return _last_words(contact, now)
+
+
+def _last_words(contact: Contact, now: datetime) -> str:
+    """What a caller hears whose contact is over."""
+    line, language = contact.line, contact.language
     if contact.state is ContactState.AFTER_HOURS:
-        opens = opens_next(line.hours, line.time_zone, now)
-        return twiml.say_and_hang_up(
-            language, "outside_hours", line=line.name, reopening=twiml.reopening(language, opens)
-        )
+        # Turned away before a language could be chosen, so in each that the line has.
+        told = dict.fromkeys((language, *line.languages))
+        return twiml.speak_and_hang_up({each: lines.closed_message(line, "outside_hours", each, now) for each in told})
     if contact.state is ContactState.MISSED:
-        return twiml.say_and_hang_up(language, "nobody_on_shift")
+        _, spoken = intake.choices(contact.id, now)
+        return twiml.say_and_hang_up(language, "nobody_speaks" if spoken else "nobody_on_shift")
     if contact.state is ContactState.ABANDONED:  # a call that we thought was over
         return twiml.say_and_hang_up(language, "trouble_end")
     return twiml.say_and_hang_up(language, "goodbye")
+
+
+def _language_menu(contact: Contact, attempt: int = 1) -> str:
+    line = contact.line
+    return twiml.language_menu(contact.id, line.name, line.languages, attempt, own=lines.greetings(line))
+
+
+def _admit(contact: Contact, language: str, now: datetime) -> str:
+    contact, admission, spoken = intake.choose_language(contact.id, language, now)
+    match admission:
+        case intake.Admission.QUEUE:
+            return _next_for(contact) if contact.state is not ContactState.ARRIVING else _enqueue(contact)
+        case intake.Admission.NOBODY_SPEAKS:
+            return twiml.instead(contact.id, language, spoken)
+        case _:
+            return twiml.say_and_hang_up(language, "nobody_on_shift")
+
+
+def _enqueue(contact: Contact) -> str:
+    return twiml.enqueue(contact.id, contact.line_id)
+
+
+def _keys() -> str:
+    return field("Digits") or request.args.get("keys", "")
 
 
 def _contact(contact_id: str, session: Any = None) -> Contact:

@@ -1,0 +1,72 @@
+"""Text conversations: how many a peer holds, and what goes together with them."""
+
+from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, World
+from warmline.contacts import parting, texts, wrapup
+from warmline.models import Contact, Offer, Peer
+
+THIRD_CALLER = "+14045550125"
+
+
+def writes(world: World, number: str) -> None:
+    """A text comes in."""
+    texts.receive(world.sid("SM"), number, GEORGIA, "hello", False, world.now)
+
+
+def takes_up(world: World, peer: Peer, number: str) -> str:
+    """A text comes in and this peer takes it; the contact's id."""
+    writes(world, number)
+    return world.accepts(peer).contact_id
+
+
+def test_a_peer_who_writes_with_one_is_offered_a_second_and_no_third(world: World) -> None:
+    world.available(world.peer1)
+    takes_up(world, world.peer1, CALLER)
+    second = takes_up(world, world.peer1, OTHER_CALLER)
+    assert world.contact(second).state == "connected"
+    writes(world, THIRD_CALLER)
+    world.pass_time(30)
+    assert world.offer_to(world.peer1) is None
+
+
+def test_the_next_is_offered_when_a_thread_is_over_and_its_wrap_up_too(world: World) -> None:
+    world.available(world.peer1)
+    first = takes_up(world, world.peer1, CALLER)
+    takes_up(world, world.peer1, OTHER_CALLER)
+    writes(world, THIRD_CALLER)
+    parting.end(world.peer1, first, world.now)
+    world.pass_time(10)
+    assert world.offer_to(world.peer1) is None, "nothing rings during wrap-up"
+    wrapup.report(world.peer1, first, "support_given", ["social"], "", False, world.now)
+    assert world.offer_to(world.peer1) is not None
+
+
+def test_no_call_is_offered_to_whoever_writes_and_no_text_to_whoever_talks(world: World) -> None:
+    world.available(world.peer1)
+    takes_up(world, world.peer1, CALLER)
+    world.waits(OTHER_CALLER)
+    world.pass_time(30)
+    assert world.all(Offer, state="pending") == []
+    world.available(world.peer2)
+    assert world.offer_to(world.peer2) is not None
+    world.accepts(world.peer2)
+    writes(world, THIRD_CALLER)
+    assert world.offer_to(world.peer2) is None
+    assert world.offer_to(world.peer1) is not None
+
+
+def test_a_text_goes_to_whoever_does_nothing_before_whoever_writes(world: World) -> None:
+    world.available(world.peer1)
+    takes_up(world, world.peer1, CALLER)
+    world.available(world.peer2)
+    writes(world, OTHER_CALLER)
+    assert world.offer_to(world.peer2) is not None
+    assert world.offer_to(world.peer1) is None
+
+
+def test_a_second_offer_waits_for_the_answer_to_the_first(world: World) -> None:
+    world.available(world.peer1)
+    takes_up(world, world.peer1, CALLER)
+    writes(world, OTHER_CALLER)
+    writes(world, THIRD_CALLER)
+    assert len(world.all(Offer, state="pending")) == 1
+    assert [row.state for row in world.all(Contact, state="waiting")] == ["waiting"]

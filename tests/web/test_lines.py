@@ -1,0 +1,373 @@
+"""The pages of the lines over HTTP: hours, holidays, own words, crisis card, closing early."""
+
+import html
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import time_machine
+from werkzeug.test import TestResponse
+
+from tests.cast import Cast, Person
+from tests.web.walk import GEORGIA, ILLINOIS, calls, is_ready, state, talk, writes
+from warmline import db
+from warmline.models import Event, Line, LineNumber
+
+NO_TIME = "That is no time of day. Write 17:00 or 5 PM."
+NO_DATE = "A holiday needs its date, as in 2026-12-25."
+NO_PHONE = "That is no telephone number. Write ten digits, as in (404) 555-0188."
+NO_MEANING = "has no meaning here. What may stand in braces:"
+CLOSED_MAY_CONTAIN = "{line}, {reason}, {reopening}, {crisis}"
+NOON = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)  # Friday, 12:00 in Georgia
+INPUT = re.compile(
+    r"<(input|textarea|select)\b([^>]*)>(?:([^<]*)</textarea>|((?:\s*<option.*?</option>)*))?", re.DOTALL
+)
+
+
+def line(number: str = GEORGIA) -> Line:
+    with db.reading() as session:
+        return session.get_one(Line, session.get_one(LineNumber, number).line_id)
+
+
+def set_up(number: str = GEORGIA, **columns: Any) -> None:
+    with db.transaction() as session:
+        row = session.get_one(Line, session.get_one(LineNumber, number).line_id)
+        for name, value in columns.items():
+            setattr(row, name, value)
+
+
+def events(name: str) -> list[Event]:
+    with db.reading() as session:
+        return list(session.query(Event).filter_by(subject="line", name=name).order_by(Event.id))
+
+
+def form_of(page: str) -> dict[str, str]:
+    """What a browser would send of the settings page as it stands."""
+    form = {}
+    body = page.split('class="line-form"')[1].split("</form>")[0]
+    for kind, attributes, text, options in INPUT.findall(body):
+        read = dict(re.findall(r'([\w-]+)="([^"]*)"', attributes))
+        if "name" not in read or (read.get("type") == "checkbox" and not re.search(r"\bchecked\b", attributes)):
+            continue
+        if kind == "select":
+            chosen = re.search(r'value="(\w+)"\s+selected', options)
+            form[read["name"]] = chosen[1] if chosen else re.findall(r'value="(\w+)"', options)[0]
+        else:
+            form[read["name"]] = html.unescape(text if kind == "textarea" else read.get("value", ""))
+    return form
+
+
+def settings(person: Person, number: str = GEORGIA) -> dict[str, str]:
+    answer = person.get(f"/lines/{line(number).id}")
+    assert answer.status_code == 200
+    return form_of(answer.text)
+
+
+def save(person: Person, form: dict[str, str], accept: str = "text/html", **changes: str) -> TestResponse:
+    return person.post(f"/lines/{line().id}", accept, **(form | changes))
+
+
+def weekdays(start: str, end: str) -> dict[str, str]:
+    """Monday to Friday from start to end, closed at the weekend."""
+    form = {f"day-{day}-mode": "hours" for day in range(5)} | {f"day-{day}-mode": "closed" for day in (5, 6)}
+    return form | {f"day-{day}-from-0": start for day in range(5)} | {f"day-{day}-to-0": end for day in range(5)}
+
+
+def mistake(answer: TestResponse, field: str) -> str:
+    """What the page says beside this field, which is marked for a screen reader too."""
+    found = re.search(rf'<p id="{field}-mistake" class="field-mistake">([^<]*)</p>', answer.text)
+    assert found, answer.text
+    assert re.search(rf'aria-describedby="{field}-mistake[ "]', answer.text), "the field says where its mistake stands"
+    return found[1].replace("&#39;", "'")
+
+
+def words(person: Person, path: str) -> str:
+    """A page with every blank, also the narrow one before AM, as one space."""
+    return " ".join(person.get(path).text.split())
+
+
+def monday(*clocks: str) -> dict[str, str]:
+    """Monday's hours: from, to, and from, to once more."""
+    fields = ("from-0", "to-0", "from-1", "to-1")
+    return {"day-0-mode": "hours"} | {f"day-0-{name}": clock for name, clock in zip(fields, clocks, strict=False)}
+
+
+class TestWhoMay:
+    def test_supervisors_and_administrators(self, cast: Cast) -> None:
+        path = f"/lines/{line().id}"
+        for person, status in [(cast.supervisor, 200), (cast.admin, 200), (cast.peer1, 403), (cast.outsider, 403)]:
+            for page in ("/lines", path, f"{path}/close"):
+                assert person.get(page).status_code == status, (person.email, page)
+        for person in (cast.peer1, cast.outsider):
+            for page in (path, f"{path}/close", f"{path}/reopen"):
+                assert person.post(page).status_code == 403, (person.email, page)
+        assert cast.stranger.get("/lines").location == "/login?next=/lines"
+
+    def test_a_foreign_line_is_not_there(self, cast: Cast) -> None:
+        foreign, unknown = line("+16065550104").id, "0" * 32
+        form = settings(cast.supervisor)
+        for path in ("/lines/{}", "/lines/{}/close"):
+            answers = [cast.supervisor.get(path.format(id), "application/json") for id in (foreign, unknown)]
+            assert [(answer.status_code, answer.json) for answer in answers] == [(404, answers[0].json)] * 2
+        for path in ("/lines/{}", "/lines/{}/close", "/lines/{}/reopen"):
+            answers = [cast.supervisor.post(path.format(id), **form) for id in (foreign, unknown)]
+            assert [(answer.status_code, answer.json) for answer in answers] == [(404, answers[0].json)] * 2
+        assert events("settings_changed") == []
+
+    def test_the_list_shows_ones_own_lines_only(self, cast: Cast) -> None:
+        page = cast.supervisor.get("/lines").text
+        assert "Georgia" in page
+        assert "(404) 555-0101" in page
+        assert "Harbor" not in page
+
+    def test_the_menu_leads_there(self, cast: Cast) -> None:
+        assert 'href="/lines"' in cast.supervisor.get("/board").text
+        assert 'href="/lines"' not in cast.peer1.get("/console").text
+
+
+class TestSettings:
+    def test_saving_what_the_page_shows_changes_nothing(self, cast: Cast) -> None:
+        set_up(
+            hours={"0": [["09:00", "12:00"], ["17:00", "02:00"]], "6": [["00:00", "24:00"]]}
+            | {str(day): [] for day in range(1, 6)},
+            holidays={"2026-12-24": [["09:00", "12:00"]], "2026-12-25": []},
+            words={"greeting": {"es": "Hola, {line}."}, "closed": {"en": "We rest & read."}},
+            texts_at_once=3,
+            voice_with_texts=True,
+        )  # fmt: skip
+        before = line()
+        form = settings(cast.supervisor)
+        assert form["day-0-from-1"] == "17:00"
+        answer = save(cast.supervisor, form | {"closed-en": "We rest & read."})
+        assert answer.status_code == 303
+        after = line()
+        for name in ("hours", "holidays", "words", "card", "texts_at_once", "voice_with_texts", "version"):
+            assert getattr(after, name) == getattr(before, name), name
+        assert events("settings_changed") == []
+
+    def test_a_whole_form(self, cast: Cast) -> None:
+        form = settings(cast.supervisor) | weekdays("5 PM", "22:00")
+        form |= {"holiday-0-date": "2026-12-25", "holiday-0-mode": "closed"}
+        form |= {"holiday-1-date": "2026-12-24", "holiday-1-mode": "hours"}
+        form |= {"holiday-1-from-0": "9:00", "holiday-1-to-0": "noon"}
+        form |= {
+            "greeting-en": "Hello from {line}.",
+            "closed-es": "Estamos cerrados.",
+            "card-policy": "Breathe.\r\nStay.",
+        }
+        form |= {"card-centre": "Lantern Desk", "card-phone": "404-555-0177", "texts_at_once": "4"}
+        form["voice_with_texts"] = "yes"
+        refused = save(cast.supervisor, form)
+        assert refused.status_code == 422
+        assert mistake(refused, "holiday-1-to-0") == NO_TIME
+        again = form_of(refused.text)
+        assert again["holiday-1-to-0"] == "noon"
+        assert again["holiday-1-date"] == "2026-12-24"
+        assert again["greeting-en"] == "Hello from {line}."
+        assert line().hours == {}, "nothing of a form with a mistake is saved"
+        saved = save(cast.supervisor, again | {"holiday-1-to-0": "12 pm"})
+        assert saved.status_code == 303
+        now = line()
+        assert now.hours == {**{str(day): [["17:00", "22:00"]] for day in range(5)}, "5": [], "6": []}
+        assert now.holidays == {"2026-12-25": [], "2026-12-24": [["09:00", "12:00"]]}
+        assert now.words == {"greeting": {"en": "Hello from {line}."}, "closed": {"es": "Estamos cerrados."}}
+        assert now.card == {"policy": "Breathe.\nStay.", "centre": "Lantern Desk", "phone": "+14045550177"}
+        assert (now.texts_at_once, now.voice_with_texts, now.version) == (4, True, 2)
+        (event,) = events("settings_changed")
+        assert event.why["account"] == cast.supervisor.account.id
+        assert event.why["changed"] == ["card", "holidays", "hours", "texts_at_once", "voice_with_texts", "words"]
+        assert event.why["before"] == {"hours": {}, "holidays": None, "texts_at_once": 2, "voice_with_texts": False}
+        assert "Breathe" not in str(event.why), "no words in the history"
+        assert "Saved." in cast.supervisor.get(saved.location).text
+
+    @pytest.mark.parametrize(
+        ("changes", "field", "sentence"),
+        [
+            (monday("17:00", "25:00"), "day-0-to-0", NO_TIME),
+            (monday("24:00", "01:00"), "day-0-from-0", NO_TIME),
+            (monday("17:00", ""), "day-0-to-0", "Both times are needed, from and to."),
+            (monday("", ""), "day-0", "Say from when to when, or choose Closed."),
+            (monday("09:00", "12:00", "11:59", "13:00"), "day-0", "These two spans overlap."),
+            (
+                monday("22:00", "02:00"),
+                "day-0",
+                "This goes on past midnight into the next day's hours: they overlap.",
+            ),
+            ({"holiday-0-from-0": "9:00", "holiday-0-to-0": "12:00"}, "holiday-0-date", NO_DATE),
+            ({"holiday-0-date": "2026-02-30"}, "holiday-0-date", NO_DATE),
+            ({"holiday-0-date": "9999-12-31"}, "holiday-0-date", NO_DATE),
+            (
+                dict.fromkeys(("holiday-0-date", "holiday-1-date"), "2026-12-25"),
+                "holiday-1-date",
+                "This date stands here twice.",
+            ),
+            ({"greeting-en": "Hello {name}"}, "greeting-en", f"{{name}} {NO_MEANING} {{line}}"),
+            ({"greeting-en": "Hello {line"}, "greeting-en", f"{{ {NO_MEANING} {{line}}"),
+            ({"closed-es": "{line.hours}"}, "closed-es", f"{{line.hours}} {NO_MEANING} {CLOSED_MAY_CONTAIN}"),
+            ({"closed-en": "x" * 301}, "closed-en", "At most 300 characters: it is spoken."),
+            ({"card-phone": "555-0199"}, "card-phone", NO_PHONE),
+            ({"card-phone": "404 555 0199 ext 3"}, "card-phone", NO_PHONE),
+            ({"card-phone": ""}, "card-phone", "The crisis center needs its number."),
+            ({"card-centre": ""}, "card-centre", "Say whose number this is."),
+            ({"texts_at_once": "5"}, "texts_at_once", "From 1 to 4."),
+        ],
+    )
+    def test_wrong_input_is_told_beside_its_field(
+        self, cast: Cast, changes: dict[str, str], field: str, sentence: str
+    ) -> None:
+        before = line()
+        form = settings(cast.supervisor) | {"card-policy": "what I typed"} | changes
+        answer = save(cast.supervisor, form)
+        assert answer.status_code == 422
+        assert mistake(answer, field) == sentence
+        kept = form_of(answer.text)
+        typed = {name: value for name, value in changes.items() if name != "texts_at_once"}  # that one is chosen
+        assert {name: kept[name] for name in typed} == typed, "what was typed is still there"
+        assert kept["card-policy"] == "what I typed"
+        assert (line().version, line().card, line().hours) == (before.version, before.card, before.hours)
+        as_json = save(cast.supervisor, form, "application/json")
+        assert as_json.status_code == 422
+        assert as_json.json
+        assert as_json.json["error"]["code"] == "settings_unfit"
+        assert as_json.json["error"]["fields"] == {field: sentence}
+
+    def test_more_rows_without_saving(self, cast: Cast) -> None:
+        form = settings(cast.supervisor) | {"holiday-0-date": "2026-12-25", "card-policy": "typed", "more": "yes"}
+        answer = save(cast.supervisor, form)
+        assert answer.status_code == 200
+        again = form_of(answer.text)
+        assert again["holiday-0-date"] == "2026-12-25"
+        assert again["card-policy"] == "typed"
+        assert len([name for name in again if name.endswith("-date")]) == 4
+        assert line().version == 1
+
+    def test_a_holiday_is_removed(self, cast: Cast) -> None:
+        set_up(holidays={"2026-12-24": [], "2026-12-25": []})
+        save(cast.supervisor, settings(cast.supervisor) | {"holiday-0-remove": "yes"})
+        assert line().holidays == {"2026-12-25": []}
+
+    def test_pressing_twice_saves_once(self, cast: Cast) -> None:
+        form = settings(cast.supervisor) | {"texts_at_once": "3"}
+        assert [save(cast.supervisor, form).status_code for _ in range(2)] == [303, 303]
+        assert line().version == 2
+        assert len(events("settings_changed")) == 1
+
+    def test_of_two_who_save_the_second_is_told_and_loses_nothing(self, cast: Cast) -> None:
+        first, second = settings(cast.supervisor), settings(cast.admin)
+        assert save(cast.supervisor, first, texts_at_once="4").status_code == 303
+        answer = save(cast.admin, second, **{"card-policy": "what the second typed"})
+        assert answer.status_code == 409
+        assert "Dana Whitlock saved other settings of this line" in answer.text
+        assert "texts at once" in answer.text
+        kept = form_of(answer.text)
+        assert kept["card-policy"] == "what the second typed"
+        assert (line().texts_at_once, line().version) == (4, 2), "the first one's settings are in force"
+        as_json = save(cast.admin, second | {"card-policy": "another"}, "application/json")
+        assert as_json.status_code == 409
+        assert as_json.json
+        assert as_json.json["error"]["code"] == "line_changed"
+        assert save(cast.admin, kept | {"texts_at_once": "4"}).status_code == 303, "told, the second may save"
+        assert line().texts_at_once == 4
+        assert (line().card or {})["policy"] == "what the second typed"
+
+    def test_the_page_speaks_spanish(self, cast: Cast) -> None:
+        cast.supervisor.post("/language", language="es")
+        assert "lunes" in cast.supervisor.get(f"/lines/{line().id}").text
+
+
+class TestClosingEarly:
+    def close(self, person: Person, accept: str = "text/html", **form: str) -> TestResponse:
+        return person.post(f"/lines/{line().id}/close", accept, **({"reason": "weather"} | form))
+
+    def test_a_supervisor_closes_and_reopens(self, cast: Cast) -> None:
+        set_up(hours={"4": [["09:00", "22:00"]], "0": [["09:00", "17:00"]]})
+        with time_machine.travel(NOON, tick=False):
+            board = cast.supervisor.get("/board").text
+            assert f"/lines/{line().id}/close" in board
+            assert "until the next opening, Monday 9:00 AM" in words(cast.supervisor, f"/lines/{line().id}/close")
+            assert self.close(cast.supervisor).status_code == 303
+            for shown in ("/board", "/lines"):
+                text = words(cast.admin, shown)
+                assert "closed early, opens Monday 9:00 AM" in text
+                assert "because of the weather" in text
+                assert "Reopen" in text
+            assert cast.admin.post(f"/lines/{line().id}/reopen", "text/html", back="board").location == "/board"
+            assert "because of the weather" not in cast.admin.get("/board").text
+        assert [event.why["account"] for event in events("closed_early")] == [cast.supervisor.account.id]
+        assert [event.why["account"] for event in events("reopened")] == [cast.admin.account.id]
+
+    def test_pressing_twice_is_once(self, cast: Cast) -> None:
+        assert [self.close(cast.supervisor).status_code for _ in range(2)] == [303, 303]
+        assert len(events("closed_early")) == 1
+        path = f"/lines/{line().id}/reopen"
+        assert [cast.supervisor.post(path).status_code for _ in range(2)] == [200, 200]
+        assert len(events("reopened")) == 1
+
+    def test_the_second_with_another_reason_is_told(self, cast: Cast) -> None:
+        self.close(cast.supervisor)
+        answer = self.close(cast.admin, reason="staff")
+        assert answer.status_code == 409
+        assert "closed early meanwhile" in answer.text
+        assert "weather" in str(line().closed_words)
+
+    @pytest.mark.parametrize(
+        ("form", "sentence"),
+        [
+            ({"reason": "nonsense"}, "Say why, in each of the line"),
+            ({"words-en": "Only English."}, "Say why, in each of the line"),
+            ({"words-en": "x" * 201, "words-es": "y"}, "A reason may have 200 characters at most."),
+            ({"until-time": "2026-11-20T11:59"}, "That time has passed already."),
+            ({"until-time": "2027-11-20T11:59"}, "Closing early ends within a month."),
+            ({"until-time": "9999-12-31T23:59"}, "Closing early ends within a month."),
+            ({"until-time": "tomorrow"}, "Write date and time"),
+        ],
+    )
+    def test_what_does_not_fit_is_told_and_kept(self, cast: Cast, form: dict[str, str], sentence: str) -> None:
+        with time_machine.travel(NOON, tick=False):
+            answer = self.close(cast.supervisor, **form)
+            assert answer.status_code == 422
+            assert sentence in answer.text
+            for name, value in form.items():
+                assert name == "reason" or f'value="{value}"' in answer.text
+            assert self.close(cast.supervisor, "application/json", **form).status_code == 422
+        assert line().closed_at is None
+
+    def test_a_line_that_is_closed_anyway_cannot_close_early(self, cast: Cast) -> None:
+        set_up(hours={"0": [["09:00", "17:00"]]})
+        with time_machine.travel(NOON, tick=False):
+            answer = self.close(cast.supervisor)
+            assert answer.status_code == 409
+            assert "This line is closed already." in answer.text
+            assert self.close(cast.supervisor, **{"until-time": "2026-11-24T12:00"}).status_code == 303
+        assert line().closed_until == datetime(2026, 11, 24, 17, 0, tzinfo=UTC), "in the line's own time"
+
+
+class TestCrisisCard:
+    def test_it_is_on_every_call_and_thread_with_the_words_of_its_line(self, cast: Cast) -> None:
+        set_up(ILLINOIS, card={"policy": "Illinois does it so.", "centre": "Prairie Desk", "phone": "+13125550177"})
+        is_ready(cast.peer1)
+        contact = calls()
+        cast.peer1.post(f"/console/offers/{state(cast.peer1)['offers'][0]['id']}/accept")
+        talk(contact)
+        page = cast.peer1.get("/console").text
+        assert page.count("Crisis card") == 1
+        assert "tel:988" in page
+        assert "Maple Falls Crisis Center" in page
+        assert "(404) 555-0181" in page
+        is_ready(cast.peer2)
+        writes(line=ILLINOIS)
+        cast.peer2.post(f"/console/offers/{state(cast.peer2)['offers'][0]['id']}/accept")
+        page = cast.peer2.get("/console").text
+        assert "Illinois does it so." in page
+        assert "tel:+13125550177" in page
+        assert "Maple Falls Crisis Center" not in page
+
+    def test_a_line_without_one_still_names_988(self, cast: Cast) -> None:
+        set_up(card=None)
+        is_ready(cast.peer1)
+        writes()
+        cast.peer1.post(f"/console/offers/{state(cast.peer1)['offers'][0]['id']}/accept")
+        page = cast.peer1.get("/console").text
+        assert "tel:988" in page
+        assert "has not written down" in page
