@@ -13,7 +13,7 @@ from warmline.directory import resources
 from warmline.errors import Conflict, DomainError, Invalid, NotFound
 from warmline.models import Event, Message, Referral, Resource, ResourceStatus
 from warmline.models.base import new_id
-from warmline.telephony.gateway import Refused, Uncertain
+from warmline.telephony.gateway import NotTaken, Refused, Uncertain
 
 PANTRY = {
     "name": "Corner Pantry",
@@ -247,15 +247,28 @@ def test_it_is_possible_until_the_time_to_correct_the_report_is_over(world: Worl
     wrapup.report(world.peer1, contact, "support_given", ["social"], "", False, world.now)
     world.now += referrals.CORRECTION - timedelta(seconds=1)
     id = referrals.add(world.peer1, contact, pantry, world.now)
-    world.pushed.clear()
-    message = referrals.text(world.peer1, contact, True, world.now)
-    assert world.get(Message, message).state == "sent"
-    world.pushed.clear()
-    texts.delivered(message, world.get(Message, message).message_sid, "delivered", "", world.now)
-    assert (f"peer:{world.peer1.id}", "console", world.peer1.id) in world.pushed
+    referrals.text(world.peer1, contact, True, world.now)
+    assert len(sent(world)) == 1
     world.now += timedelta(seconds=1)
     for act, argument in ((referrals.add, pantry), (referrals.remove, id), (referrals.text, True)):
         refused("logged_long_ago", Conflict, act, world.peer1, contact, argument, world.now)
+
+
+def test_a_peer_whose_talk_is_over_is_told_of_each_step_of_the_text(world: World, contact: str) -> None:
+    told = (f"peer:{world.peer1.id}", "console", world.peer1.id)
+    parting.end(world.peer1, contact, world.now)
+    referrals.add(world.peer1, contact, service(world), world.now)
+    world.company.failures = [NotTaken("429")]
+    message = referrals.text(world.peer1, contact, True, world.now)
+    assert world.get(Message, message).state == "pending"
+    world.pushed.clear()
+    world.now += timedelta(seconds=2)
+    outbox.deliver(contact)
+    assert world.get(Message, message).state == "sent"
+    assert told in world.pushed
+    world.pushed.clear()
+    texts.delivered(message, world.get(Message, message).message_sid, "delivered", "", world.now)
+    assert told in world.pushed
 
 
 def test_in_a_thread_it_is_one_more_text_in_the_callers_language(world: World) -> None:

@@ -63,7 +63,8 @@ def test_a_service_is_found_beside_a_call_and_texted_by_keyboard(
     peer.evaluate("dispatchEvent(new Event('online'))")
     expect(words).to_be_focused()
     expect(words).to_have_value("foo")
-    peer.keyboard.type("d")
+    with peer.expect_response(re.compile("/resources\\?q=food&")):
+        peer.keyboard.type("d")
 
     # The details open in place, Add is the next key, and the focus stays on it.
     tab_to(peer, "Details: Maple Falls Community Pantry")

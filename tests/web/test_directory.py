@@ -7,8 +7,8 @@ from flask import render_template_string
 
 from tests.cast import Cast, Person
 from tests.web.walk import calls, counted, is_ready, state, talk
-from warmline import db
-from warmline.contacts import referrals
+from warmline import clock, db
+from warmline.contacts import referrals, texts
 from warmline.models import Event, Message, Referral, Resource
 
 FORM = {
@@ -186,6 +186,30 @@ def test_page_and_refusal_give_the_same_reason(cast: Cast, code: str) -> None:
         assert render_template_string(words, code=code) == referrals.HINDRANCES[code]
 
 
+def test_a_text_that_did_not_arrive_says_so_and_can_be_tried_again(cast: Cast) -> None:
+    contact = takes_a_call(cast.peer1)
+    cast.peer1.post(f"/console/contacts/{contact}/resources/{PANTRY}/add")
+    message = cast.peer1.post(f"/console/contacts/{contact}/referrals/text", agreed="yes").get_json()["message"]
+    page = cast.peer1.get("/console").text
+    assert "Remove" not in page
+    texts.delivered(message, "SM" + "1" * 32, "undelivered", "30003", clock.now())
+    page = " ".join(cast.peer1.get("/console").text.split())
+    assert "The caller did not get the text with Maple Falls Community Pantry. Remove it and add it again" in page
+    assert "texted · not delivered" in page
+
+
+@pytest.mark.parametrize("path", ["resources/%00/add", "referrals/%00/remove", "referrals/text"])
+def test_ids_that_nobody_could_have_made_are_unknown(cast: Cast, path: str) -> None:
+    contact = takes_a_call(cast.peer1)
+    for id in (contact, "0" * 32):
+        answer = cast.peer1.post(f"/console/contacts/{id}/{path}", agreed="yes")
+        assert answer.status_code in {200, 404, 422}, answer.text
+    assert cast.peer1.get("/directory/%00").status_code == 404
+    assert cast.peer1.get("/console/contacts/%00/resources?q=%00&kind=%00&place=%00").status_code == 404
+    assert cast.peer1.get(f"/console/contacts/{contact}/resources?q=%00&kind=%00&place=%00").status_code == 200
+    assert cast.peer1.get("/directory?q=%00&kind=%00&place=%00&shown=x").status_code == 200
+
+
 def test_only_the_contacts_own_peer_searches_adds_removes_and_texts(cast: Cast) -> None:
     contact = takes_a_call(cast.peer1)
     added = cast.peer1.post(f"/console/contacts/{contact}/resources/{PANTRY}/add").get_json()["referral"]
@@ -216,12 +240,10 @@ def test_the_console_asks_as_many_questions_however_many_services_were_given(cas
     assert len(many) == len(few)
 
 
-def test_pages_of_the_directory_speak_each_readers_language(cast: Cast) -> None:
+def test_pages_of_the_directory_speak_each_readers_language(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     """The words of the codes are not remembered from an earlier reader's page."""
-    catalogues = cast.app.extensions["words"]
-    spanish, scripts = catalogues["es"]
-    spanish._catalog["Food"] = "Comida"
-    cast.app.extensions["words"] = {**catalogues, "es": (spanish, scripts)}
+    spanish, _ = cast.app.extensions["words"]["es"]
+    monkeypatch.setitem(spanish._catalog, "Food", "Comida")
     assert "Food" in cast.peer1.get("/directory").text
     cast.peer2.post("/language", language="es")
     assert ">Comida<" in re.sub(r"\s+", "", cast.peer2.get("/directory").text)

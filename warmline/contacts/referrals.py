@@ -21,7 +21,7 @@ CORRECTION = timedelta(hours=12)  # what is logged stays open in the console tha
 HINDRANCES = {
     "number_withheld": "The caller's number is withheld, so no text can be sent.",
     "texts_stopped": "The caller asked for no more texts, so none can be sent.",
-    "too_long": "This is too much for one text. Remove a service, or text fewer at a time.",
+    "too_long": "This is too much for one text. Remove a service, and text it afterwards.",
 }
 
 

@@ -11,22 +11,26 @@ const SHORTEST = 2; // letters that are worth a search while somebody types
 
 let asked = 0; // an answer that comes after a later question is not shown
 let timer = null;
-let pressed = null; // the button that had the focus when its form was sent
+let pressed = null; // a button of the list, which will be gone with what it stands for
 
 // A form of the list or of what was found: adds, removes, or texts.
 export async function refer(form) {
-  pressed = document.activeElement;
-  await send(form.action, new FormData(form));
+  pressed = form.closest("[data-found]") ? null : document.activeElement;
+  try {
+    await send(form.action, new FormData(form));
+  } catch (refusal) {
+    pressed = null;
+    throw refusal;
+  }
   sayAloud(form.dataset.said);
 }
 
 // After each new version of the page.
 export function changed() {
   mark();
-  if (pressed && !pressed.isConnected && document.activeElement === document.body) {
-    document.getElementById("resources-title")?.focus();
-  }
+  if (!pressed || pressed.isConnected) return;
   pressed = null;
+  if (document.activeElement === document.body) document.getElementById("resources-title")?.focus();
 }
 
 // What was found says which of it the caller was given.
@@ -34,8 +38,8 @@ function mark() {
   const given = new Set([...document.querySelectorAll("[data-given]")].map((row) => row.dataset.given));
   for (const button of document.querySelectorAll("[data-add]")) {
     const added = given.has(button.dataset.add);
-    button.toggleAttribute("aria-disabled", added);
     if (added) button.setAttribute("aria-disabled", "true");
+    else button.removeAttribute("aria-disabled");
     button.querySelector("[data-add-words]").textContent = added ? t("Added") : t("Add");
   }
 }
