@@ -87,6 +87,12 @@ ENDS = {
 }  # fmt: skip
 YES = {"yes", "y", "yeah", "yep", "si", "s"}
 NO = {"no", "n", "nope"}
+# One of these words, as little as it says, is meant for a person.
+DISTRESS = {
+    "help", "die", "dying", "kill", "suicide", "suicidal", "hurt", "emergency", "crisis", "alone", "scared", "afraid",
+    "ayuda", "auxilio", "socorro", "morir", "matar", "matarme", "suicidio", "suicidarme", "emergencia", "sola", "solo",
+    "miedo",
+}  # fmt: skip
 FEELINGS = range(1, 6)
 PLACES: Mapping[str, Otherwise] = {
     "emergency room": Otherwise.EMERGENCY_ROOM,
@@ -146,7 +152,7 @@ def read(question: Question, text: str) -> Reading:
     answer = _answer(question, plain, number)
     if answer is not None:
         return Reading(Kind.ANSWER, answer)
-    if len(text.strip()) > SHORT or len(plain.split()) > FEW:
+    if len(text.strip()) > SHORT or len(plain.split()) > FEW or DISTRESS & set(plain.split()):
         return Reading(Kind.OTHER)
     return Reading(Kind.MALFORMED)
 

@@ -1,8 +1,10 @@
 """Text conversations: how many a peer holds, and what goes together with them."""
 
 from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, World
+from warmline import db
 from warmline.contacts import parting, texts, wrapup
-from warmline.models import Contact, Offer, Peer
+from warmline.models import Contact, Offer, Peer, Shift
+from warmline.telephony import twiml
 
 THIRD_CALLER = "+14045550125"
 
@@ -70,3 +72,56 @@ def test_a_second_offer_waits_for_the_answer_to_the_first(world: World) -> None:
     writes(world, THIRD_CALLER)
     assert len(world.all(Offer, state="pending")) == 1
     assert [row.state for row in world.all(Contact, state="waiting")] == ["waiting"]
+
+
+# Language
+
+
+def said(world: World) -> list[str]:
+    """What the line has texted so far."""
+    return [asked[2] for asked in world.company.asked if asked[0] == "text"]
+
+
+def test_a_thread_may_be_in_spanish_from_its_first_word(world: World) -> None:
+    world.available(world.peer1, world.peer2)
+    texts.receive("SM1", CALLER, GEORGIA, "Hola", False, world.now)
+    assert world.offer_to(world.peer2) is not None, "who speaks it"
+    assert world.offer_to(world.peer1) is None
+    assert said(world)[0].startswith("Gracias por escribir")
+
+
+def test_the_acknowledgement_says_how_to_choose_another_language_once(world: World) -> None:
+    texts.receive("SM1", CALLER, GEORGIA, "hello", False, world.now)
+    texts.receive("SM2", CALLER, GEORGIA, "anybody?", False, world.now)
+    assert len(said(world)) == 1
+    assert said(world)[0].endswith("Para español, responda ESPAÑOL.")
+
+
+def test_whoever_waits_may_choose_another_language(world: World) -> None:
+    texts.receive("SM1", CALLER, GEORGIA, "hello", False, world.now)
+    for number, word in enumerate(["español", "ESPANOL"], start=2):
+        texts.receive(f"SM{number}", CALLER, GEORGIA, word, False, world.now)
+    [contact] = world.all(Contact)
+    assert (contact.state, contact.language) == ("waiting", "es")
+    assert said(world)[1:] == ["Seguimos en español."], "said once"
+    world.available(world.peer1, world.peer2)
+    assert world.offer_to(world.peer2) is not None
+
+
+def test_a_language_that_nobody_on_shift_speaks_is_answered_in_it_and_the_wait_goes_on(world: World) -> None:
+    with db.transaction() as session:
+        for shift in session.query(Shift).filter_by(peer_id=world.peer2.id):
+            shift.ends_at = world.now
+    texts.receive("SM1", CALLER, GEORGIA, "hello", False, world.now)
+    assert "ESPAÑOL" not in said(world)[0]
+    texts.receive("SM2", CALLER, GEORGIA, "Español", False, world.now)
+    assert "988" in said(world)[1]
+    assert "inglés" in said(world)[1]
+    assert [(row.state, row.language) for row in world.all(Contact)] == [("waiting", "en")]
+
+
+def test_a_spanish_word_stops_texts_and_is_confirmed_in_spanish(world: World) -> None:
+    texts.receive("SM1", CALLER, GEORGIA, "Basta", False, world.now)
+    assert said(world) == [twiml.sentence("es", "text_stopped")]
+    texts.receive("SM2", CALLER, GEORGIA, "hola", False, world.now)
+    assert len(said(world)) == 1

@@ -86,6 +86,12 @@ def test_a_short_text_without_an_answer_is_malformed(question: Question, text: s
 
 
 @pytest.mark.parametrize("question", Question)
+@pytest.mark.parametrize("text", ["suicide", "Help!", "quiero morir", "AYUDA", "so alone"])
+def test_one_word_of_distress_is_for_a_person(question: Question, text: str):
+    assert read(question, text) == Reading(Kind.OTHER)
+
+
+@pytest.mark.parametrize("question", Question)
 @pytest.mark.parametrize(
     "text",
     [

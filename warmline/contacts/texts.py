@@ -12,16 +12,23 @@ from warmline.db import reading, transaction
 from warmline.errors import Conflict, Invalid
 from warmline.models import Caller, Channel, Contact, Direction, Line, Message, Peer, RequestKind
 from warmline.models.base import new_id
-from warmline.models.history import advance, begin
+from warmline.models.history import advance, begin, record
 from warmline.people import callers, lines, roster
 from warmline.telephony import twiml
 
 LONGEST = 1600  # characters: https://www.twilio.com/docs/messaging/api/message-resource#body
 # Only as the whole message: "stop", "end" and "help" are ordinary words here.
 # https://help.twilio.com/articles/223134027
-STOP = {"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"}
+# The phone company knows no Spanish ones; these are ours alone.
+STOP = {"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "ALTO", "PARAR", "BASTA", "CANCELAR"}
 START = {"START", "UNSTOP", "YES"}
 HELP = {"HELP", "INFO"}
+# A whole message that chooses the language, or betrays it.
+SPEAKS = {
+    "ESPAÑOL": "es", "ESPANOL": "es", "SPANISH": "es", "HOLA": "es", "AYUDA": "es",
+    "ALTO": "es", "PARAR": "es", "BASTA": "es", "CANCELAR": "es",
+    "ENGLISH": "en", "INGLÉS": "en", "INGLES": "en",
+}  # fmt: skip
 # https://www.twilio.com/docs/messaging/api/message-resource#message-status-values
 DELIVERY = {"sent": "sent", "delivered": "delivered", "read": "delivered", "undelivered": "failed", "failed": "failed"}
 
@@ -108,32 +115,13 @@ def _receive(message_sid: str, caller_number: str, dialled: str, body: str, answ
         caller = callers.find_or_add(session, line.organization_id, caller_number, now)
         if caller is None:
             return True  # no number, nobody to answer
-        contact = session.scalar(
-            select(Contact)
-            .where(
-                Contact.line_id == line.id,
-                Contact.caller_id == caller.id,
-                Contact.channel == Channel.TEXT,
-                Contact.state.in_(LIVE_CONTACT),
-            )
-            .with_for_update(of=Contact)
-        )
+        contact = _open_thread(session, line, caller)
         word = body.strip().upper()
         if _is_for_survey(session, line, caller, contact, message_sid, dialled, body[:LONGEST], now):
             return True
         new = contact is None
         if contact is None:
-            contact = Contact(
-                id=new_id(),
-                organization_id=line.organization_id,
-                line=line,
-                caller=caller,
-                channel=Channel.TEXT,
-                state=ContactState.ARRIVING,
-                language=line.languages[0],
-                arrived_at=now,
-            )
-            begin(session, contact, now)
+            contact = _begin_thread(session, line, caller, _language(line, word) or line.languages[0], now)
         begin(
             session,
             Message(
@@ -155,11 +143,41 @@ def _receive(message_sid: str, caller_number: str, dialled: str, body: str, answ
                 advance(session, contact, "nobody", now, why={"reason": "keyword"}, ended_at=now)
         elif new:
             _admit(session, contact, dialled, now)
+        elif contact.state is ContactState.WAITING and (wished := _language(line, word)):
+            _change_language(session, contact, dialled, wished, now)
         engagement = holding.live_engagement(session, contact.id)
         if engagement is not None:
             news.for_peer(session, engagement.peer_id)
         news.for_line(session, contact.line_id)
         return True
+
+
+def _open_thread(session: Session, line: Line, caller: Caller) -> Contact | None:
+    return session.scalar(
+        select(Contact)
+        .where(
+            Contact.line_id == line.id,
+            Contact.caller_id == caller.id,
+            Contact.channel == Channel.TEXT,
+            Contact.state.in_(LIVE_CONTACT),
+        )
+        .with_for_update(of=Contact)
+    )
+
+
+def _begin_thread(session: Session, line: Line, caller: Caller, language: str, now: datetime) -> Contact:
+    contact = Contact(
+        id=new_id(),
+        organization_id=line.organization_id,
+        line=line,
+        caller=caller,
+        channel=Channel.TEXT,
+        state=ContactState.ARRIVING,
+        language=language,
+        arrived_at=now,
+    )
+    begin(session, contact, now)
+    return contact
 
 
 def _is_for_survey(
@@ -194,8 +212,35 @@ def _admit(session: Session, contact: Contact, number: str, now: datetime) -> No
         _say(session, contact, number, "text_nobody", now)
     else:
         advance(session, contact, "queued", now, queued_at=now)
-        _say(session, contact, number, "text_received", now)
+        _speak(session, contact, number, _acknowledgement(session, contact, now), now)
         dispatch.after(session, contact.organization_id, now)
+
+
+def _acknowledgement(session: Session, contact: Contact, now: datetime) -> str:
+    """That the text was received; and, in the other languages that somebody on shift speaks, how to choose them."""
+    spoken = roster.spoken_on_shift(session, contact.line_id, now)
+    others = [other for other in contact.line.languages if other in spoken and other != contact.language]
+    said = [twiml.sentence(contact.language, "text_received")]
+    return " ".join(said + [twiml.sentence(other, "text_choose_language") for other in others])
+
+
+def _language(line: Line, word: str) -> str | None:
+    """The language of the line that this whole message chooses."""
+    wished = SPEAKS.get(word)
+    return wished if wished in line.languages else None
+
+
+def _change_language(session: Session, contact: Contact, number: str, wished: str, now: datetime) -> None:
+    """Somebody who waits chooses a language; if nobody on shift speaks it, they are told so and wait on as they did."""
+    if wished == contact.language:
+        return
+    if wished not in roster.spoken_on_shift(session, contact.line_id, now):
+        _speak(session, contact, number, twiml.sentence(wished, "text_nobody_speaks"), now)
+        return
+    contact.language = wished
+    record(session, contact, "language", now, new=wished)
+    _say(session, contact, number, "text_language", now)
+    dispatch.after(session, contact.organization_id, now)
 
 
 def _keyword(
