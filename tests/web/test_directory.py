@@ -1,6 +1,7 @@
 """The directory's pages, and its buttons beside a contact, over HTTP."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from flask import render_template_string
@@ -9,7 +10,7 @@ from tests.cast import Cast, Person
 from tests.web.walk import calls, counted, is_ready, state, talk
 from warmline import clock, db
 from warmline.contacts import referrals, texts
-from warmline.models import Event, Message, Referral, Resource
+from warmline.models import Caller, Event, Message, Referral, Resource
 
 FORM = {
     "name": "Sewing Room",
@@ -172,18 +173,23 @@ def test_the_reason_stands_where_the_button_would_be(cast: Cast) -> None:
     contact = takes_a_call(cast.peer1, "anonymous")
     cast.peer1.post(f"/console/contacts/{contact}/resources/{PANTRY}/add")
     page = cast.peer1.get("/console").text
-    reason = referrals.HINDRANCES["number_withheld"]
+    reason = "The caller's number is withheld, so no text can be sent."
     assert reason in page
     assert "Text them" not in page
     refused = cast.peer1.post(f"/console/contacts/{contact}/referrals/text", agreed="yes")
     assert (refused.status_code, refused.get_json()["error"]["message"]) == (409, reason)
 
 
-@pytest.mark.parametrize("code", referrals.HINDRANCES)
-def test_page_and_refusal_give_the_same_reason(cast: Cast, code: str) -> None:
+STOPPED = Caller(texts_stopped_at=datetime(2026, 11, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(("caller", "length"), [(None, 1), (STOPPED, 1), (Caller(), 1601)])
+def test_page_and_refusal_give_the_same_reason(cast: Cast, caller: Caller | None, length: int) -> None:
+    reason = referrals.hindrance(caller, "a" * length)
+    assert reason is not None
     words = '{% import "directory/_words.html" as words with context %}{{ words.HINDRANCE[code] }}'
     with cast.app.test_request_context():
-        assert render_template_string(words, code=code) == referrals.HINDRANCES[code]
+        assert render_template_string(words, code=reason.code) == reason.message
 
 
 def test_a_text_that_did_not_arrive_says_so_and_can_be_tried_again(cast: Cast) -> None:

@@ -17,12 +17,6 @@ from warmline.models.history import record
 from warmline.telephony import segments, twiml
 
 CORRECTION = timedelta(hours=12)  # what is logged stays open in the console that long
-# Why nothing can be texted, by the code that the console shows in place of its button.
-HINDRANCES = {
-    "number_withheld": "The caller's number is withheld, so no text can be sent.",
-    "texts_stopped": "The caller asked for no more texts, so none can be sent.",
-    "too_long": "This is too much for one text. Remove a service, and text it afterwards.",
-}
 
 
 def add(peer: Peer, contact_id: str, resource_id: str, now: datetime) -> str:
@@ -100,7 +94,7 @@ def text(peer: Peer, contact_id: str, agreed: bool, now: datetime) -> str:
         body = compose(contact.language, [search.service(resource) for _, resource in chosen])
         reason = hindrance(contact.caller, body)
         if reason is not None:
-            raise Conflict(HINDRANCES[reason], code=reason)
+            raise reason
         message = texts.send_words(session, contact, peer, body, now)
         for referral, _ in chosen:
             referral.texted_at, referral.message_id, referral.given_by = now, message.id, Channel.TEXT
@@ -114,13 +108,15 @@ def unsent(referral: Referral, resource: Resource) -> bool:
     return referral.message_id is None and resource.status in search.TO_BE_GIVEN
 
 
-def hindrance(caller: Caller | None, body: str) -> str | None:
-    """Why this text cannot be sent, as a code of HINDRANCES; None if it can."""
+def hindrance(caller: Caller | None, body: str) -> Conflict | None:
+    """Why this text cannot be sent; None if it can. The console shows it in place of the button."""
     if caller is None:
-        return "number_withheld"
+        return Conflict("The caller's number is withheld, so no text can be sent.", code="number_withheld")
     if caller.texts_stopped_at is not None:
-        return "texts_stopped"
-    return "too_long" if len(body) > texts.LONGEST else None
+        return Conflict("The caller asked for no more texts, so none can be sent.", code="texts_stopped")
+    if len(body) > texts.LONGEST:
+        return Conflict("This is too much for one text. Remove a service, and text it afterwards.", code="too_long")
+    return None
 
 
 def compose(language: str, services: Iterable[search.Service]) -> str:

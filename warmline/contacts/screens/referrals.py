@@ -36,7 +36,7 @@ class TextToSend:
 
     services: int
     segments: int
-    hindrance: str | None
+    hindrance: str | None  # a code
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,12 @@ def beside(session: Session, contact_id: str) -> Beside:
     places = search.places(session, contact.organization_id)
     chosen = [search.service(resource) for referral, resource, _ in rows if referrals.unsent(referral, resource)]
     body = referrals.compose(contact.language, chosen)
+    reason = referrals.hindrance(caller, body)
     return Beside(
         place=contact.line.place if contact.line.place in places else "",
         places=places,
         given=tuple(
             Given(given.id, search.service(resource), given.texted_at, state) for given, resource, state in rows
         ),
-        text=TextToSend(len(chosen), segments.count(body), referrals.hindrance(caller, body)) if chosen else None,
+        text=TextToSend(len(chosen), segments.count(body), reason.code if reason else None) if chosen else None,
     )
