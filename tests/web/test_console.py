@@ -288,6 +288,20 @@ def test_the_phone_is_the_simulators_only_while_there_is_one(app: Flask, databas
     assert 'data-softphone="/static/softphone.js"' in Cast(real).peer1.get("/console").text
 
 
+def test_whoever_wants_no_texts_is_not_written_to_and_the_peer_is_told_why(cast: Cast) -> None:
+    is_ready(cast.peer1)
+    writes()
+    offered = state(cast.peer1)["offers"][0]
+    cast.peer1.post(f"/console/offers/{offered['id']}/accept")
+    path = f"/console/contacts/{offered['contact']}/messages"
+    assert path in cast.peer1.get("/console").text
+    writes("STOP")
+    page = cast.peer1.get("/console").text
+    assert "The caller asked for no more texts, so none can be sent." in page
+    assert path not in page
+    assert cast.peer1.post(path, body="Are you there?").status_code == 409
+
+
 def test_nothing_on_the_page_is_inline(cast: Cast) -> None:
     is_ready(cast.peer1)
     takes_a_call(cast.peer1)

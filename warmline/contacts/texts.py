@@ -143,8 +143,8 @@ def _receive(message_sid: str, caller_number: str, dialled: str, body: str, answ
                 advance(session, contact, "nobody", now, why={"reason": "keyword"}, ended_at=now)
         elif new:
             _admit(session, contact, dialled, now)
-        elif contact.state is ContactState.WAITING and (wished := _language(line, word)):
-            _change_language(session, contact, dialled, wished, now)
+        else:
+            _change_language(session, contact, dialled, word, now)
         engagement = holding.live_engagement(session, contact.id)
         if engagement is not None:
             news.for_peer(session, engagement.peer_id)
@@ -230,9 +230,10 @@ def _language(line: Line, word: str) -> str | None:
     return wished if wished in line.languages else None
 
 
-def _change_language(session: Session, contact: Contact, number: str, wished: str, now: datetime) -> None:
-    """Somebody who waits chooses a language; if nobody on shift speaks it, they are told so and wait on as they did."""
-    if wished == contact.language:
+def _change_language(session: Session, contact: Contact, number: str, word: str, now: datetime) -> None:
+    """Somebody who waits may choose a language; if nobody on shift speaks it, they are told so and wait on."""
+    wished = _language(contact.line, word)
+    if wished is None or wished == contact.language or contact.state is not ContactState.WAITING:
         return
     if wished not in roster.spoken_on_shift(session, contact.line_id, now):
         _speak(session, contact, number, twiml.sentence(wished, "text_nobody_speaks"), now)

@@ -47,6 +47,7 @@ class Beside:
     places: tuple[str, ...]
     given: tuple[Given, ...]
     text: TextToSend | None
+    stopped: bool  # the caller asked for no texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,4 +104,5 @@ def beside(session: Session, contact_id: str) -> Beside:
             Given(given.id, search.service(resource), given.texted_at, state) for given, resource, state in rows
         ),
         text=TextToSend(len(chosen), segments.count(body), reason.code if reason else None) if chosen else None,
+        stopped=caller is not None and caller.texts_stopped_at is not None,
     )
