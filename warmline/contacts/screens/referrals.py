@@ -83,9 +83,11 @@ def results(peer: Peer, contact_id: str, query: str, place: str, kind: str, show
 
 def beside(session: Session, contact_id: str) -> Beside:
     """What stands beside a contact, which the caller of this function knows to be the peer's own."""
-    contact, caller = session.execute(
+    found = session.execute(
         select(Contact, Caller).outerjoin(Caller, Caller.id == Contact.caller_id).where(Contact.id == contact_id)
     ).one()
+    contact: Contact = found[0]
+    caller: Caller | None = found[1]  # None: withheld
     rows = session.execute(
         select(Referral, Resource, Message.state)
         .join(Resource, Resource.id == Referral.resource_id)
