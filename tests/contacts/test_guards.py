@@ -93,7 +93,7 @@ def test_the_index_has_the_last_word_on_offers(world: World, monkeypatch: pytest
     world.now += timedelta(seconds=1)
     contacts.append(world.waits(OTHER_CALLER)[0])
     world.available(world.peer1)
-    monkeypatch.setattr(roster, "activities", lambda session, ids: dict.fromkeys(ids, Activity.IDLE))
+    monkeypatch.setattr(roster, "activities", lambda session, ids: dict.fromkeys(ids, roster.Doing(Activity.IDLE, 0)))
     assert not dispatch.make(MakeOffer(contacts[1], world.peer1.id), world.now)
     assert world.contact(contacts[1]).state == "waiting"
     assert [offer.contact_id for offer in world.all(Offer)] == contacts[:1]
