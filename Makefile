@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 WORDS   := --keyword Invalid --keyword Conflict --keyword NotFound --keyword NotAllowed --keyword later --keyword t \
            --keyword say --add-location file --sort-by-file --width 110 --omit-header
 
-.PHONY: help run test lint check format lock words clean
+.PHONY: help run test lint check format lock pictures words clean
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ lock: $(DEV_ENV) ## Compiles the locks anew from *.in and package.json
 	$(COMPILE) requirements-dev.in --output-file requirements-dev.txt
 	$(COMPILE) scripts/requirements-node.in --output-file scripts/requirements-node.txt
 	npm install --package-lock-only
+
+pictures: $(DEV_ENV) $(ASSETS) ## Takes the pictures of the README's tour anew, in a browser
+	PICTURES=docs/tour $(BIN)/pytest -n0 tests/e2e/test_evening.py -k English
 
 words: $(DEV_ENV) ## Collects the sentences of pages into config/words/*.po, for translation
 	$(BIN)/pybabel --quiet extract --mapping-file config/words/babel.cfg $(WORDS) --output-file .words.pot .

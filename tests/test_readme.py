@@ -145,6 +145,15 @@ def test_no_room_is_left_out():
     assert not (folders | product | stages) - named
 
 
+def test_the_pictures_of_the_tour_are_those_that_the_evening_takes():
+    shown = re.findall(r"!\[[^\]]+\]\((docs/tour/[\w-]+\.png)\)", section(README, "A tour of ten minutes"))
+    taken = re.findall(r'picture\(\w+(?:\.page)?, "([\w-]+)"', (ROOT / "tests/e2e/test_evening.py").read_text())
+    assert shown == [f"docs/tour/{name}.png" for name in taken]
+    assert {path.name for path in (ROOT / "docs/tour").iterdir()} == {f"{name}.png" for name in taken}
+    for path in shown:
+        assert (ROOT / path).read_bytes().startswith(b"\x89PNG")
+
+
 def test_people_numbers_and_times_of_the_tour_are_those_of_the_demo():
     people = {person.email: person.name for place in demo.ORGANIZATIONS for person in place.people}
     numbers = {line.number: line.name for place in demo.ORGANIZATIONS for line in place.lines}

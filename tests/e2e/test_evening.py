@@ -52,8 +52,11 @@ class Telephone:
 
     def dials(self) -> None:
         self.part.get_by_role("button", name="Dial").click()
+        expect(self.part.get_by_role("log", name="Heard")).not_to_contain_text("You pressed")  # in the call before
 
     def presses(self, key: str) -> None:
+        """A key of the menu, once it is read out: before that the phone company does not listen."""
+        self.hears("For English, press 1")
         self.part.get_by_role("button", name=key, exact=True).click()
 
     def hangs_up(self) -> None:
@@ -160,7 +163,6 @@ def test_an_evening(
     # A call, a service given by text, a survey.
     robin.chooses("Available")
     first.dials()
-    first.hears("For English, press 1")
     first.presses("1")
     first.hears("You are next in line")
     robin.is_asked()
