@@ -142,7 +142,7 @@ MUTANTS = [
     Mutant(
         "a thread that is written to is held",
         "warmline/contacts/texts.py",
-        "            .with_for_update(of=Contact)\n",
+        "        .with_for_update(of=Contact)\n",
         "",
         GUARDS + "a_text_that_comes_as_its_thread_is_closed_opens_another[postgresql]",
     ),
