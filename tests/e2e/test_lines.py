@@ -105,7 +105,7 @@ def test_the_crisis_card_is_one_tap_away_and_stays_open(
     peer = enter("peer1", **options)
     choose(peer, "Available")
     takes(peer, caller)
-    card = call(peer).locator("details")
+    card = call(peer).locator(".crisis-card")
     card.get_by_text("Crisis card").focus()
     peer.keyboard.press("Enter")
     expect(card.get_by_role("link", name="988")).to_be_visible()

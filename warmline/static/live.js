@@ -80,7 +80,7 @@ export function live({ root, url, connected = () => {}, changed = () => {} }) {
     if (!socket.active) socket.connect(); // the server had ended it, because the login was over
     state(socket.connected ? "live" : "polling");
     const asOf = document.querySelector("[data-as-of]");
-    if (asOf) asOf.textContent = new Date().toLocaleTimeString();
+    if (asOf) asOf.textContent = new Date().toLocaleTimeString(document.documentElement.lang);
   }
 
   function failed(refusal) {
