@@ -13,7 +13,7 @@ from babel.messages.pofile import read_po
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.e2e.conftest import Enter
-from tests.product import ROOT, Product
+from tests.product import ROOT, Product, Visitor
 
 SOON = 20_000  # ms: for what must go by telephone first
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
@@ -130,6 +130,14 @@ def telephones(
     context.close()
 
 
+@pytest.fixture
+def english_again(product: Product) -> Iterator[None]:
+    """An account keeps its language; the next test expects English."""
+    yield
+    for who in ("supervisor", "peer1", "peer2"):
+        assert Visitor(product, f"{who}@example.org").post("/language", {"language": "en"}).ok
+
+
 def picture(page: Page, name: str, manner: tuple[str, ViewportSize], folder: Path) -> None:
     """A picture for the README, if one is asked for; in any case one to look at."""
     keep = Path(PICTURES) if PICTURES and manner == ("en", DESKTOP) else folder
@@ -146,6 +154,7 @@ def test_an_evening(
     t: Callable[..., str],
     tmp_path: Path,
     tidy: None,
+    english_again: None,
 ) -> None:
     language, viewport = manner
     first, second = telephones

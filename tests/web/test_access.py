@@ -6,6 +6,7 @@ from flask.testing import FlaskClient
 from twilio.request_validator import RequestValidator
 
 from tests.cast import ENVIRONMENT, Cast, Person
+from tests.e2e.test_pages import NOT_PAGES, PAGES
 from warmline import db
 from warmline.models import Callback, Contact, Event
 
@@ -146,3 +147,10 @@ def test_a_signature_does_not_open_what_is_for_people(cast: Cast) -> None:
     answer = cast.stranger.post("/console/status", data=CALL, headers=sign("/console/status", CALL))
     assert answer.status_code == 302
     assert answer.location.startswith("/login")
+
+
+def test_every_page_is_held_to_axe_and_the_keyboard(app: Flask) -> None:
+    """A page that tests/e2e/test_pages.py does not know fails here: tell it how to get there."""
+    asked_for = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
+    assert asked_for == set(PAGES) | set(NOT_PAGES)
+    assert set(PAGES).isdisjoint(NOT_PAGES)
