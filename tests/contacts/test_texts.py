@@ -3,7 +3,7 @@
 from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, World
 from warmline import db
 from warmline.contacts import parting, texts, wrapup
-from warmline.models import Contact, Offer, Peer, Shift
+from warmline.models import Contact, Line, Offer, Peer, Shift
 from warmline.telephony import twiml
 
 THIRD_CALLER = "+14045550125"
@@ -63,6 +63,20 @@ def test_a_text_goes_to_whoever_does_nothing_before_whoever_writes(world: World)
     writes(world, OTHER_CALLER)
     assert world.offer_to(world.peer2) is not None
     assert world.offer_to(world.peer1) is None
+
+
+def test_a_line_may_let_calls_ring_beside_texts_and_texts_only_one_at_a_time(world: World) -> None:
+    with db.transaction() as session:
+        for line in session.query(Line).filter_by(organization_id=world.lantern):
+            line.texts_at_once, line.voice_with_texts = 1, True
+    world.available(world.peer1)
+    takes_up(world, world.peer1, CALLER)
+    writes(world, OTHER_CALLER)
+    assert world.offer_to(world.peer1) is None
+    world.waits(THIRD_CALLER)
+    offer = world.offer_to(world.peer1)
+    assert offer is not None
+    assert world.get(Contact, offer.contact_id).channel == "voice"
 
 
 def test_a_second_offer_waits_for_the_answer_to_the_first(world: World) -> None:
