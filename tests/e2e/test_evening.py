@@ -242,7 +242,7 @@ def test_an_evening(
     expect(alarm).to_be_visible(timeout=SOON)
     picture(board, "4-alert", manner, tmp_path)
     alarm.click()
-    expect(marisol.page.get_by_text(re.compile("Dana Whitlock"))).to_be_visible(timeout=SOON)
+    expect(marisol.page.locator(".supervisor-alert")).to_contain_text("Dana Whitlock", timeout=SOON)
     record_a_handoff(marisol)
     marisol.ends()
     marisol.logs("Handed off to crisis help")
