@@ -1,5 +1,7 @@
 """Text conversations: how many a peer holds, and what goes together with them."""
 
+import pytest
+
 from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, World
 from warmline import db
 from warmline.contacts import parting, texts, wrapup
@@ -86,6 +88,26 @@ def test_a_second_offer_waits_for_the_answer_to_the_first(world: World) -> None:
     writes(world, THIRD_CALLER)
     assert len(world.all(Offer, state="pending")) == 1
     assert [row.state for row in world.all(Contact, state="waiting")] == ["waiting"]
+
+
+# Words that count
+
+
+@pytest.mark.parametrize("answer", ["yes", "Yes.", "I want to stop", "help me"])
+def test_an_answer_in_a_conversation_is_no_keyword(world: World, answer: str) -> None:
+    world.available(world.peer1)
+    takes_up(world, world.peer1, CALLER)
+    before = len(said(world))
+    texts.receive(world.sid("SM"), CALLER, GEORGIA, answer, False, world.now)
+    assert len(said(world)) == before
+
+
+def test_yes_begins_a_conversation_and_means_start_only_after_stop(world: World) -> None:
+    texts.receive("SM1", CALLER, GEORGIA, "Yes", False, world.now)
+    assert [row.state for row in world.all(Contact)] == ["waiting"]
+    texts.receive("SM2", CALLER, GEORGIA, "STOP", False, world.now)
+    texts.receive("SM3", CALLER, GEORGIA, "Yes", False, world.now)
+    assert said(world)[-1] == twiml.sentence("en", "text_started")
 
 
 # Language

@@ -21,7 +21,8 @@ LONGEST = 1600  # characters: https://www.twilio.com/docs/messaging/api/message-
 # https://help.twilio.com/articles/223134027
 # The phone company knows no Spanish ones; these are ours alone.
 STOP = {"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "ALTO", "PARAR", "BASTA", "CANCELAR"}
-START = {"START", "UNSTOP", "YES"}
+START = {"START", "UNSTOP"}
+AGREED = "YES"  # means START to whoever has said STOP; to anybody else it is an answer
 HELP = {"HELP", "INFO"}
 # A whole message that chooses the language, or betrays it.
 SPEAKS = {
@@ -116,7 +117,7 @@ def _receive(message_sid: str, caller_number: str, dialled: str, body: str, answ
         if caller is None:
             return True  # no number, nobody to answer
         contact = _open_thread(session, line, caller)
-        word = body.strip().upper()
+        word = _word(caller, body)
         if _is_for_survey(session, line, caller, contact, message_sid, dialled, body[:LONGEST], now):
             return True
         new = contact is None
@@ -150,6 +151,12 @@ def _receive(message_sid: str, caller_number: str, dialled: str, body: str, answ
             news.for_peer(session, engagement.peer_id)
         news.for_line(session, contact.line_id)
         return True
+
+
+def _word(caller: Caller, body: str) -> str:
+    """The whole message as a keyword would be written."""
+    word = body.strip().upper()
+    return "START" if word == AGREED and caller.texts_stopped_at is not None else word
 
 
 def _open_thread(session: Session, line: Line, caller: Caller) -> Contact | None:
@@ -195,8 +202,7 @@ def _is_for_survey(
     if word in STOP:
         survey.stop(session, caller, now)
         return False
-    # "YES" answers a question that was asked; only without one it means START.
-    if thread is not None or word in HELP | START - {"YES"}:
+    if thread is not None or word in HELP | START:
         return False
     return survey.take(session, line, caller, message_sid, number, body, now)
 
