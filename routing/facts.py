@@ -14,6 +14,7 @@ class Policy:
     connect: timedelta = timedelta(seconds=15)  # from Accept to the peer's leg in the conference
     wrap_up: timedelta = timedelta(seconds=120)
     presence: timedelta = timedelta(seconds=22)  # heartbeat of 10 s, two misses, 2 s for the network
+    leave: timedelta = timedelta(minutes=3)  # of no heartbeat: then somebody else goes on with the texts
     breath: timedelta = timedelta(seconds=5)  # before the same contact is offered to a peer who declined it
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from warmline import db
-from warmline.contacts import asking, connect, dispatch, offers, outbox, survey, wrapup
+from warmline.contacts import asking, availability, connect, dispatch, offers, outbox, parting, survey, wrapup
 from warmline.db import transaction
 from warmline.models import Callback, Lease
 from warmline.models.base import new_id
@@ -56,12 +56,14 @@ def tick(at: datetime) -> None:
         for call_sid in call_sids:
             _attempt(asking.ask, call_sid, at)
         _attempt(connect.give_up, engagement_id, at)
-    for engagement_id in wrapup.overdue(at):
-        _attempt(wrapup.expire, engagement_id, at)
-    for survey_id in survey.due(at):
-        _attempt(survey.invite, survey_id, at)
-    for survey_id in survey.overdue(at):
-        _attempt(survey.lapse, survey_id, at)
+    for overdue, act in (
+        (availability.left_behind, parting.console_gone),
+        (wrapup.overdue, wrapup.expire),
+        (survey.due, survey.invite),
+        (survey.overdue, survey.lapse),
+    ):
+        for row_id in overdue(at):
+            _attempt(act, row_id, at)
     for contact_id in outbox.due(at):
         _attempt(outbox.recover, contact_id, at)
         db.later(outbox.deliver, contact_id)

@@ -1,11 +1,14 @@
 """Text conversations: how many a peer holds, and what goes together with them."""
 
+from datetime import timedelta
+
 import pytest
 
+from routing.facts import POLICY
 from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, World
 from warmline import db
-from warmline.contacts import parting, texts, wrapup
-from warmline.models import Contact, Line, Offer, Peer, Shift
+from warmline.contacts import availability, parting, texts, wrapup
+from warmline.models import Contact, Engagement, Line, Offer, Peer, Shift
 from warmline.telephony import twiml
 
 THIRD_CALLER = "+14045550125"
@@ -88,6 +91,46 @@ def test_a_second_offer_waits_for_the_answer_to_the_first(world: World) -> None:
     writes(world, THIRD_CALLER)
     assert len(world.all(Offer, state="pending")) == 1
     assert [row.state for row in world.all(Contact, state="waiting")] == ["waiting"]
+
+
+def test_a_thread_whose_peer_s_console_is_gone_goes_on_with_somebody_else(world: World) -> None:
+    world.available(world.peer1)
+    contact_id = takes_up(world, world.peer1, CALLER)
+    texts.write(world.peer1, contact_id, "I am here.", world.now)
+    world.closes_console(world.peer1)
+    world.pass_time(170)
+    assert world.contact(contact_id).state == "connected", "a page may be loaded again"
+    writes(world, OTHER_CALLER)
+    world.pass_time(30)
+    assert world.contact(contact_id).state == "waiting"
+    world.available(world.peer2)
+    offer = world.offer_to(world.peer2)
+    assert offer is not None
+    assert offer.contact_id == contact_id, "at the front, before whoever came later"
+    world.accepts(world.peer2)
+    texts.write(world.peer2, contact_id, "I go on with you.", world.now)
+    assert world.activity(world.peer1) == "wrapping"
+    assert said(world)[-1] == "I go on with you."
+
+
+def test_a_peer_who_is_back_in_time_keeps_the_thread(world: World) -> None:
+    world.available(world.peer1)
+    contact_id = takes_up(world, world.peer1, CALLER)
+    [engagement] = world.all(Engagement)
+    world.now += POLICY.leave + timedelta(seconds=1)
+    assert availability.left_behind(world.now) == [engagement.id]
+    availability.seen(world.peer1, world.now)
+    parting.console_gone(engagement.id, world.now)
+    assert world.contact(contact_id).state == "connected"
+
+
+def test_a_call_is_not_lost_because_a_console_is_silent(world: World) -> None:
+    world.available(world.peer1)
+    contact_id, _, _, engagement = world.talks(world.peer1)
+    world.now += POLICY.leave + timedelta(seconds=1)
+    assert availability.left_behind(world.now) == []
+    parting.console_gone(engagement.id, world.now)
+    assert world.contact(contact_id).state == "connected"
 
 
 # Words that count

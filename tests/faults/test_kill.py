@@ -36,6 +36,7 @@ ELSEWHERE = {
     "contacts.texts.write": "texts: tests/contacts/test_walk.py",
     "contacts.texts.delivered": "texts",
     "contacts.texts._receive": "texts",
+    "contacts.parting.console_gone": "texts",
     "contacts.intake.nobody_left": "nobody on shift",
     "contacts.intake.give_up": "nobody speaks the language",
     "contacts.intake.stay": "nobody speaks the language",

@@ -2,15 +2,16 @@
 
 from datetime import datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from routing.eligibility import is_present
 from routing.facts import POLICY
-from routing.states import PeerStatus
+from routing.states import EngagementState, PeerStatus
 from warmline.contacts import dispatch, holding, news, offers
-from warmline.db import transaction
+from warmline.db import reading, transaction
 from warmline.errors import Invalid
-from warmline.models import Peer, Presence
+from warmline.models import Channel, Engagement, Peer, Presence
 from warmline.models.history import record
 
 OFTEN_ENOUGH = timedelta(seconds=5)  # a heartbeat sooner than this after the latest writes nothing
@@ -37,6 +38,23 @@ def choose(peer: Peer, status: str, now: datetime) -> None:
             dispatch.after(session, held.organization_id, now)
     if chosen is not PeerStatus.AVAILABLE:
         offers.withdraw_from(peer.id, "status", now)
+
+
+def left_behind(now: datetime, limit: int = 100) -> list[str]:
+    """Text conversations whose peer's console has been silent for POLICY.leave: ids of engagements."""
+    with reading() as session:
+        return list(
+            session.scalars(
+                select(Engagement.id)
+                .join(Presence, Presence.peer_id == Engagement.peer_id)
+                .where(
+                    Engagement.state == EngagementState.ACTIVE,
+                    Engagement.channel == Channel.TEXT,
+                    Presence.seen_at < now - POLICY.leave,
+                )
+                .limit(limit)
+            )
+        )
 
 
 def seen(peer: Peer, now: datetime) -> None:

@@ -5,11 +5,12 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from routing.facts import POLICY
 from routing.states import ContactState, EngagementState, OfferState
 from warmline.contacts import dispatch, holding, legs, news, outbox, survey, wrapup
 from warmline.db import reading, transaction
 from warmline.errors import NotFound
-from warmline.models import Channel, Contact, Engagement, Leg, LegKind, Offer, Peer, RequestKind
+from warmline.models import Channel, Contact, Engagement, Leg, LegKind, Offer, Peer, Presence, RequestKind
 from warmline.models.history import advance
 
 FRONT = 10  # priority of a caller whose peer was lost
@@ -65,6 +66,24 @@ def leg_ended(call_sid: str, now: datetime) -> None:
             caller_left(session, contact, now)
         elif leg.engagement_id is not None:
             peer_lost(session, contact, session.get_one(Engagement, leg.engagement_id), now)
+
+
+def console_gone(engagement_id: str, now: datetime) -> None:
+    """A peer's console has been silent for too long: whoever writes with them goes on with somebody else, at the front.
+
+    A call needs no such rule: its phone would be lost.
+    """
+    with transaction() as session:
+        held = holding.engagement(session, engagement_id, None, now)
+        if held is None:
+            return
+        contact, engagement = held
+        presence = session.get(Presence, engagement.peer_id)
+        if presence is None or presence.seen_at >= now - POLICY.leave:
+            return  # back meanwhile
+        if engagement.state is EngagementState.ACTIVE and contact.channel is Channel.TEXT:
+            lose(session, contact, engagement, "peer_gone", now)
+            dispatch.after(session, contact.organization_id, now)
 
 
 def caller_back(contact_id: str, now: datetime, engagement_id: str = "") -> Contact:
@@ -126,7 +145,8 @@ def peer_lost(session: Session, contact: Contact, engagement: Engagement, now: d
 def lose(session: Session, contact: Contact, engagement: Engagement, reason: str, now: datetime) -> None:
     """The caller is at the front of the line again; the peer wraps up."""
     if advance(session, contact, "peer_lost", now, why={"engagement": engagement.id}, priority=FRONT):
-        legs.out_of_queue(contact, now)
+        if contact.channel is Channel.VOICE:
+            legs.out_of_queue(contact, now)
         wrapup.begin(session, engagement, reason, now)
         news.for_line(session, contact.line_id)
 

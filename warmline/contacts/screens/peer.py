@@ -112,6 +112,7 @@ class Text:
     id: str
     direction: Direction
     mine: bool
+    lines: bool  # the line's own words
     state: MessageState
     body: str
     at: datetime
@@ -374,6 +375,7 @@ def _texts(session: Session, peer_id: str, entry: ContactEntry) -> tuple[Text, .
             id=message.id,
             direction=message.direction,
             mine=message.peer_id == peer_id,
+            lines=message.direction is Direction.OUT and message.peer_id is None,
             state=message.state,
             body=message.body,
             at=message.at,
