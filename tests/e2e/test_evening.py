@@ -13,7 +13,7 @@ from babel.messages.pofile import read_po
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.e2e.conftest import Enter
-from tests.product import ROOT, Product, Visitor
+from tests.product import ROOT, Product
 
 SOON = 20_000  # ms: for what must go by telephone first
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
@@ -26,6 +26,14 @@ def manner(request: pytest.FixtureRequest) -> tuple[str, ViewportSize]:
     """In which language and at which width everybody works."""
     language, viewport = request.param
     return language, viewport
+
+
+@pytest.fixture
+def product(tmp_path: Path) -> Iterator[Product]:
+    """An evening of its own: the board counts what happened in it, and nobody was asked to a survey before."""
+    (tmp_path / "product").mkdir()
+    with Product(tmp_path / "product") as product:
+        yield product
 
 
 @pytest.fixture
@@ -115,27 +123,13 @@ class Desk:
 
 
 @pytest.fixture
-def telephones(
-    product: Product, browser: Browser, manner: tuple[str, ViewportSize]
-) -> Iterator[tuple[Telephone, Telephone]]:
-    """Two telephones, with numbers that no other evening has: a caller is asked to a survey once a week."""
+def telephones(product: Product, browser: Browser) -> Iterator[tuple[Telephone, Telephone]]:
     context = browser.new_context(viewport=DESKTOP)
     page = context.new_page()
     page.goto(product.simulator_url)
     page.get_by_label("Do not speak aloud").check()
-    telephones = Telephone(page, 1), Telephone(page, 2)
-    for number, telephone in enumerate(telephones, 141 if manner[0] == "en" else 143):
-        telephone.part.get_by_label("My number").fill(f"+14045550{number}")
-    yield telephones
+    yield Telephone(page, 1), Telephone(page, 2)
     context.close()
-
-
-@pytest.fixture
-def english_again(product: Product) -> Iterator[None]:
-    """An account keeps its language; the next test expects English."""
-    yield
-    for who in ("supervisor", "peer1", "peer2"):
-        assert Visitor(product, f"{who}@example.org").post("/language", {"language": "en"}).ok
 
 
 def picture(page: Page, name: str, manner: tuple[str, ViewportSize], folder: Path) -> None:
@@ -153,8 +147,6 @@ def test_an_evening(
     manner: tuple[str, ViewportSize],
     t: Callable[..., str],
     tmp_path: Path,
-    tidy: None,
-    english_again: None,
 ) -> None:
     language, viewport = manner
     first, second = telephones
