@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from routing.states import MessageState
@@ -140,12 +140,14 @@ def _own(session: Session, peer: Peer, contact_id: str, now: datetime) -> Contac
     return contact
 
 
-def _referrals(session: Session, contact_id: str, *more: object) -> Sequence[tuple[Referral, Resource, Message | None]]:
+def _referrals(
+    session: Session, contact_id: str, *more: ColumnElement[bool]
+) -> Sequence[tuple[Referral, Resource, Message | None]]:
     rows = session.execute(
         select(Referral, Resource, Message)
         .join(Resource, Resource.id == Referral.resource_id)
         .outerjoin(Message, Message.id == Referral.message_id)
-        .where(Referral.contact_id == contact_id, *more)  # type: ignore[arg-type]
+        .where(Referral.contact_id == contact_id, *more)
         .order_by(Referral.added_at, Referral.id)
     )
     return [(referral, resource, message) for referral, resource, message in rows]
