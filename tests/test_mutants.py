@@ -449,7 +449,7 @@ MUTANTS = [
     ),
     Mutant(
         "nobody writes to whoever said STOP",
-        "warmline/contacts/texts.py",
+        "warmline/contacts/messages.py",
         "if contact.caller is None or contact.caller.texts_stopped_at is not None:",
         "if contact.caller is None:",
         GUARDS + "nobody_writes_to_whoever_said_stop[sqlite]",
@@ -463,7 +463,7 @@ MUTANTS = [
     ),
     Mutant(
         "a delivery is that of one text",
-        "warmline/contacts/texts.py",
+        "warmline/contacts/messages.py",
         "elif message.message_sid != message_sid:",
         "elif False:",
         GUARDS + "the_delivery_of_another_text_is_not_that_of_this_one[sqlite]",

@@ -8,13 +8,14 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from warmline import db
-from warmline.contacts import asking, availability, connect, dispatch, offers, outbox, parting, survey, wrapup
+from warmline.contacts import asking, availability, connect, dispatch, offers, outbox, parting, survey, texts, wrapup
 from warmline.db import transaction
 from warmline.models import Callback, Lease
 from warmline.models.base import new_id
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 LEASE = timedelta(seconds=5)
+PAUSE = timedelta(seconds=30)  # without a tick: the database or this machine was away, and nobody could be heard
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 CALLBACKS_KEPT = timedelta(days=2)  # Twilio repeats a callback within minutes
 
 
@@ -47,8 +50,12 @@ def hold_lease(holder: str, at: datetime) -> bool:
         return held is not None
 
 
-def tick(at: datetime) -> None:
-    """Do everything that is due at `at`. What fails is logged and tried again at the next tick."""
+def tick(at: datetime, heard_since: datetime = LONG_AGO) -> None:
+    """Do everything that is due at `at`. What fails is logged and tried again at the next tick.
+
+    Args:
+        heard_since: when consoles could be heard again after an outage, in which all of them were silent.
+    """
     for offer_id, reason in offers.overdue(at):
         _attempt(offers.expire, offer_id, reason, at)
     for engagement_id, call_sids in connect.overdue(at):
@@ -57,7 +64,8 @@ def tick(at: datetime) -> None:
             _attempt(asking.ask, call_sid, at)
         _attempt(connect.give_up, engagement_id, at)
     for overdue, act in (
-        (availability.left_behind, parting.console_gone),
+        (partial(availability.left_behind, heard_since=heard_since), parting.console_gone),
+        (texts.without_anybody, texts.nobody_left),
         (wrapup.overdue, wrapup.expire),
         (survey.due, survey.invite),
         (survey.overdue, survey.lapse),
@@ -81,20 +89,20 @@ def clean(at: datetime) -> None:
 
 def run(stopped: threading.Event, read: Callable[[], datetime] = now) -> None:
     """Tick once a second until `stopped`; only while holding the lease, and through every failure."""
-    holder, begun, cleaned = new_id(), False, None
+    holder = new_id()
+    begun = latest = cleaned = LONG_AGO
     while not stopped.is_set():
         at = read()
         try:
             if hold_lease(holder, at):
-                if not begun:
+                if at - latest > PAUSE:
                     asking.doubt_everything()
-                    begun = True
-                tick(at)
-                if cleaned is None or at - cleaned > timedelta(hours=1):
+                    begun = at
+                tick(at, begun)
+                latest = at
+                if at - cleaned > timedelta(hours=1):
                     clean(at)
                     cleaned = at
-            else:
-                begun = False
         except Exception:
             log.exception("a tick failed")
         stopped.wait(TICK_SECONDS)

@@ -20,6 +20,7 @@ from warmline.contacts import (
     dispatch,
     holding,
     intake,
+    messages,
     offers,
     outbox,
     parting,
@@ -379,14 +380,14 @@ def test_nobody_writes_to_whoever_said_stop(world: World) -> None:
     texts.receive("SM2", CALLER, GEORGIA, " stop ", False, world.now)
     asked = [*world.company.asked]
     with pytest.raises(Conflict):
-        texts.write(world.peer1, contact_id, "Are you there?", world.now)
+        messages.write(world.peer1, contact_id, "Are you there?", world.now)
     assert world.company.asked == asked
 
 
 def test_a_text_that_still_waits_when_stop_comes_is_not_sent(world: World) -> None:
     contact_id = thread(world)
     db.bind(db.bound(), spawn=lambda *work: None)  # the request is committed, and not sent yet
-    message = texts.write(world.peer1, contact_id, "Are you there?", world.now)
+    message = messages.write(world.peer1, contact_id, "Are you there?", world.now)
     texts.receive("SM2", CALLER, GEORGIA, "STOP", True, world.now)
     asked = [*world.company.asked]
     outbox.deliver(contact_id)
@@ -396,6 +397,6 @@ def test_a_text_that_still_waits_when_stop_comes_is_not_sent(world: World) -> No
 
 def test_the_delivery_of_another_text_is_not_that_of_this_one(world: World) -> None:
     contact_id = thread(world)
-    message = texts.write(world.peer1, contact_id, "I am here.", world.now)
-    texts.delivered(message.id, "SM-another", "delivered", "", world.now)
+    message = messages.write(world.peer1, contact_id, "I am here.", world.now)
+    messages.delivered(message.id, "SM-another", "delivered", "", world.now)
     assert world.get(Message, message.id).state == "sent"

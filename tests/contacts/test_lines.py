@@ -198,7 +198,8 @@ class TestWhatCallersAreTold:
         set_up(hours=FRIDAY | {"4": [["09:00", "14:00"], ["17:00", "20:00"]]})
         close(world, supervisor)
         writes(world)
-        (body,) = answers(world)
+        body, spanish = answers(world)
+        assert "Falló la calefacción." in spanish
         assert body.startswith("Georgia: ")
         assert "The heating failed." in body
         assert "It opens again today at 5 PM." in body

@@ -22,7 +22,19 @@ from routing.facts import MakeOffer
 from routing.states import PeerStatus
 from tests.contacts.world import CALLER, FIELD_KEY, GEORGIA, OTHER_CALLER, World
 from warmline import clock, db
-from warmline.contacts import availability, connect, dispatch, holding, intake, offers, outbox, parting, texts, wrapup
+from warmline.contacts import (
+    availability,
+    connect,
+    dispatch,
+    holding,
+    intake,
+    messages,
+    offers,
+    outbox,
+    parting,
+    texts,
+    wrapup,
+)
 from warmline.errors import Conflict, NotFound
 from warmline.models import (
     Callback,
@@ -421,7 +433,7 @@ def test_many_deliveries_at_once_send_each_request_once_and_in_order(
     contact_id = world.accepts(world.peer1).contact_id
     with not_followed(engine):
         for number in range(4):
-            texts.write(world.peer1, contact_id, f"text {number}", world.now)
+            messages.write(world.peer1, contact_id, f"text {number}", world.now)
     assert len(world.company.asked) == 1, "the line's own answer"
     # Everybody finds the same request before anybody claims it.
     found = threading.Barrier(4)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.contacts.world import CALLER, GEORGIA, HARBOR, World
 from warmline import db
-from warmline.contacts import offers, outbox, parting, referrals, screens, texts, wrapup
+from warmline.contacts import messages, offers, outbox, parting, referrals, screens, texts, wrapup
 from warmline.directory import resources
 from warmline.errors import Conflict, DomainError, Invalid, NotFound
 from warmline.models import Event, Message, Referral, Resource, ResourceStatus
@@ -76,7 +76,7 @@ def test_a_service_is_added_and_texted_and_the_delivery_is_seen(world: World, co
     assert [(one.delivery, one.fixed) for one in beside.given] == [("sent", True), ("sent", True)]
     assert beside.text is None
 
-    texts.delivered(message, row.message_sid, "delivered", "", world.now)
+    messages.delivered(message, row.message_sid, "delivered", "", world.now)
     assert [one.delivery for one in given(world, contact).given] == ["delivered", "delivered"]
     referral = world.get(Referral, first)
     assert (referral.peer_id, referral.given_by, referral.texted_at) == (world.peer1.id, "text", world.now)
@@ -267,7 +267,7 @@ def test_a_peer_whose_talk_is_over_is_told_of_each_step_of_the_text(world: World
     assert world.get(Message, message).state == "sent"
     assert told in world.pushed
     world.pushed.clear()
-    texts.delivered(message, world.get(Message, message).message_sid, "delivered", "", world.now)
+    messages.delivered(message, world.get(Message, message).message_sid, "delivered", "", world.now)
     assert told in world.pushed
 
 

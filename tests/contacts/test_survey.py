@@ -12,7 +12,7 @@ from routing.states import ContactState, SurveyState
 from routing.survey import APART, GRACE, SILENCE
 from tests.contacts.world import CALLER, GEORGIA, HARBOR, OTHER_CALLER, World
 from warmline import clock, db
-from warmline.contacts import offers, outbox, parting, screens, survey, texts, wrapup
+from warmline.contacts import messages, offers, outbox, parting, screens, survey, texts, wrapup
 from warmline.models import Caller, Contact, LineNumber, Message, Survey
 from warmline.telephony import gateway
 from warmline.telephony.gateway import NotTaken
@@ -658,7 +658,7 @@ def test_deliveries_of_survey_texts_may_come_in_any_order(world: World) -> None:
     (message,) = world.all(Message, survey_id=found.id)
     sid = message.message_sid
     for status in ("delivered", "sent", "delivered", "failed"):
-        texts.delivered(message.id, sid, status, "", world.now)
+        messages.delivered(message.id, sid, status, "", world.now)
     assert world.get(Message, message.id).state == "delivered"
     assert world.get(Survey, found.id).state == "invited"
 

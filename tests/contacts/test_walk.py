@@ -3,7 +3,7 @@
 import pytest
 
 from tests.contacts.world import CALLER, OTHER_CALLER, QUEUE, World
-from warmline.contacts import connect, intake, offers, outbox, parting, wrapup
+from warmline.contacts import connect, intake, messages, offers, outbox, parting, texts, wrapup
 from warmline.errors import Conflict, Invalid, NotFound
 from warmline.models import Caller, Contact, Engagement, Leg, Offer, Report
 from warmline.telephony.gateway import Membership, NotTaken, Refused, Uncertain
@@ -307,8 +307,6 @@ def test_a_refused_move_is_asked_about_and_never_believed(world: World) -> None:
 
 
 def test_a_request_that_was_not_taken_is_sent_again_and_a_text_that_may_have_been_is_not(world: World) -> None:
-    from warmline.contacts import texts
-
     world.company.failures = [NotTaken("429"), None]
     texts.receive("SM1", CALLER, "+14045550101", "hello", False, world.now)
     assert [asked[0] for asked in world.company.asked] == ["text"]
@@ -317,7 +315,7 @@ def test_a_request_that_was_not_taken_is_sent_again_and_a_text_that_may_have_bee
     world.available(world.peer1)
     contact_id = world.accepts(world.peer1).contact_id
     world.company.failures = [Uncertain("timeout")]
-    message = texts.write(world.peer1, contact_id, "I am here.", world.now)
+    message = messages.write(world.peer1, contact_id, "I am here.", world.now)
     world.pass_time(60)
     assert len(world.company.asked) == 3
     assert world.get(type(message), message.id).state == "unconfirmed"
@@ -368,15 +366,13 @@ def test_whatever_no_callback_told_us_is_asked_for(world: World) -> None:
 
 
 def test_the_outbox_keeps_the_order_of_one_contact(world: World) -> None:
-    from warmline.contacts import texts
-
     texts.receive("SM1", CALLER, "+14045550101", "hello", False, world.now)
     world.available(world.peer1)
     contact_id = world.accepts(world.peer1).contact_id
     world.company.asked.clear()
     world.company.failures = [NotTaken("connection refused")]
     for words in ("one", "two", "three"):
-        texts.write(world.peer1, contact_id, words, world.now)
+        messages.write(world.peer1, contact_id, words, world.now)
     world.pass_time(10)
     assert [asked[2] for asked in world.company.asked] == ["one", "one", "two", "three"]
     assert outbox.due(world.now) == []

@@ -9,7 +9,7 @@ from flask import render_template_string
 from tests.cast import Cast, Person
 from tests.web.walk import calls, counted, is_ready, state, talk
 from warmline import clock, db
-from warmline.contacts import referrals, texts
+from warmline.contacts import messages, referrals
 from warmline.models import Caller, Event, Message, Referral, Resource
 
 FORM = {
@@ -198,7 +198,7 @@ def test_a_text_that_did_not_arrive_says_so_and_can_be_tried_again(cast: Cast) -
     message = cast.peer1.post(f"/console/contacts/{contact}/referrals/text", agreed="yes").get_json()["message"]
     page = cast.peer1.get("/console").text
     assert "Remove" not in page
-    texts.delivered(message, "SM" + "1" * 32, "undelivered", "30003", clock.now())
+    messages.delivered(message, "SM" + "1" * 32, "undelivered", "30003", clock.now())
     page = " ".join(cast.peer1.get("/console").text.split())
     assert "The caller did not get the text with Maple Falls Community Pantry. Remove it and add it again" in page
     assert "texted · not delivered" in page

@@ -40,8 +40,13 @@ def choose(peer: Peer, status: str, now: datetime) -> None:
         offers.withdraw_from(peer.id, "status", now)
 
 
-def left_behind(now: datetime, limit: int = 100) -> list[str]:
-    """Text conversations whose peer's console has been silent for POLICY.leave: ids of engagements."""
+def left_behind(now: datetime, heard_since: datetime, limit: int = 100) -> list[str]:
+    """Text conversations whose peer's console has been silent for POLICY.leave: ids of engagements.
+
+    None of them while consoles could be heard only since `heard_since`, later than that: the silence was ours.
+    """
+    if heard_since > now - POLICY.leave:
+        return []
     with reading() as session:
         return list(
             session.scalars(

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from routing.states import EngagementState
-from warmline.contacts import holding, legs, news, texts, wrapup
+from warmline.contacts import holding, legs, messages, news, wrapup
 from warmline.db import transaction
 from warmline.errors import Conflict, NotFound
 from warmline.models import Channel, Contact, Disposition, Peer, Report
@@ -38,7 +38,7 @@ def end(peer: Peer, contact_id: str, now: datetime) -> None:
         _preset(session, contact, peer, now)
         wrapup.begin(session, engagement, WORDS, now)
         if contact.channel is Channel.TEXT:
-            texts.last_words(session, contact, WORDS, now)
+            messages.last_words(session, contact, WORDS, now)
         legs.end_conference(session, contact, engagement, now)
         news.for_line(session, contact.line_id)
 

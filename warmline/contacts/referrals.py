@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from routing.states import MessageState
-from warmline.contacts import holding, news, texts
+from warmline.contacts import holding, messages, news
 from warmline.db import transaction
 from warmline.directory import search
 from warmline.errors import Conflict, Invalid, NotFound
@@ -95,7 +95,7 @@ def text(peer: Peer, contact_id: str, agreed: bool, now: datetime) -> str:
         reason = hindrance(contact.caller, body)
         if reason is not None:
             raise reason
-        message = texts.send_words(session, contact, peer, body, now)
+        message = messages.send(session, contact, messages.latest_number(session, contact), body, now, peer_id=peer.id)
         for referral, _ in chosen:
             referral.texted_at, referral.message_id, referral.given_by = now, message.id, Channel.TEXT
             record(session, referral, "texted", now, why={"message": message.id, "caller_agreed": True})
@@ -114,7 +114,7 @@ def hindrance(caller: Caller | None, body: str) -> Conflict | None:
         return Conflict("The caller's number is withheld, so no text can be sent.", code="number_withheld")
     if caller.texts_stopped_at is not None:
         return Conflict("The caller asked for no more texts, so none can be sent.", code="texts_stopped")
-    if len(body) > texts.LONGEST:
+    if len(body) > messages.LONGEST:
         return Conflict("This is too much for one text. Remove a service, and text it afterwards.", code="too_long")
     return None
 

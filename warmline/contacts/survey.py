@@ -10,9 +10,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from routing import survey as rules
-from routing.states import LIVE_CONTACT, UNDER_WAY, ContactState, EngagementState, MessageState, SurveyState
+from routing.states import LIVE_CONTACT, UNDER_WAY, ContactState, EngagementState, SurveyState
 from routing.survey import Kind, Question
-from warmline.contacts import holding, news, outbox
+from warmline.contacts import holding, messages, news
 from warmline.db import reading, transaction
 from warmline.models import (
     Caller,
@@ -20,9 +20,7 @@ from warmline.models import (
     Direction,
     Engagement,
     Line,
-    Message,
     Report,
-    RequestKind,
     Survey,
 )
 from warmline.models.base import new_id
@@ -174,7 +172,7 @@ def take(session: Session, line: Line, caller: Caller, message_sid: str, number:
             survey.paused_at = now
             record(session, survey, "paused", now)
         return False
-    _keep(session, contact, survey, Direction.IN, number, body, now, message_sid)
+    messages.keep(session, contact, Direction.IN, number, body, now, survey_id=survey.id, message_sid=message_sid)
     if understood.kind is Kind.END:
         advance(session, survey, "stopped", now, ended_at=now)
     elif unsure and not survey.asked_again:
@@ -279,31 +277,4 @@ def _key(question: Question) -> str:
 def _say(session: Session, contact: Contact, survey: Survey, number: str, keys: list[str], now: datetime) -> None:
     """Send sentences of the catalogue as one text, in the contact's language."""
     body = " ".join(twiml.sentence(contact.language, key) for key in keys)
-    message = _keep(session, contact, survey, Direction.OUT, number, body, now)
-    outbox.add(session, contact, RequestKind.SEND_TEXT, message.id, now, message_id=message.id)
-
-
-def _keep(
-    session: Session,
-    contact: Contact,
-    survey: Survey,
-    direction: Direction,
-    number: str,
-    body: str,
-    now: datetime,
-    message_sid: str | None = None,
-) -> Message:
-    message = Message(
-        id=new_id(),
-        organization_id=survey.organization_id,
-        contact_id=contact.id,
-        survey_id=survey.id,
-        direction=direction,
-        state=MessageState.RECEIVED if direction is Direction.IN else MessageState.PENDING,
-        body=body,
-        line_number=number,
-        message_sid=message_sid,
-        at=now,
-    )
-    begin(session, message, now)
-    return message
+    messages.send(session, contact, number, body, now, survey_id=survey.id)

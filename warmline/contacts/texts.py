@@ -1,22 +1,21 @@
-"""Text conversations: a text opens or continues a contact, a peer writes back, deliveries are followed."""
+"""A text comes in: it opens or continues a contact, or is a keyword; and what the line says while nobody has it."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from routing.states import LIVE_CONTACT, ContactState, EngagementState, MessageState
-from warmline.contacts import dispatch, holding, intake, news, outbox, survey
+from routing.states import LIVE_CONTACT, ContactState
+from warmline.contacts import dispatch, holding, intake, messages, news, survey
 from warmline.db import reading, transaction
-from warmline.errors import Conflict, Invalid
-from warmline.models import Caller, Channel, Contact, Direction, Line, Message, Peer, RequestKind
+from warmline.models import Caller, Channel, Contact, Direction, Line, Message
 from warmline.models.base import new_id
 from warmline.models.history import advance, begin, record
 from warmline.people import callers, lines, roster
 from warmline.telephony import twiml
 
-LONGEST = 1600  # characters: https://www.twilio.com/docs/messaging/api/message-resource#body
 # Only as the whole message: "stop", "end" and "help" are ordinary words here.
 # https://help.twilio.com/articles/223134027
 # The phone company knows no Spanish ones; these are ours alone.
@@ -30,8 +29,7 @@ SPEAKS = {
     "ALTO": "es", "PARAR": "es", "BASTA": "es", "CANCELAR": "es",
     "ENGLISH": "en", "INGLÉS": "en", "INGLES": "en",
 }  # fmt: skip
-# https://www.twilio.com/docs/messaging/api/message-resource#message-status-values
-DELIVERY = {"sent": "sent", "delivered": "delivered", "read": "delivered", "undelivered": "failed", "failed": "failed"}
+LATER = {"LATER", "LUEGO"}  # of somebody who was told that nobody is there: they do not wait
 
 
 def receive(message_sid: str, caller_number: str, dialled: str, body: str, answered: bool, now: datetime) -> bool:
@@ -50,60 +48,38 @@ def receive(message_sid: str, caller_number: str, dialled: str, body: str, answe
     raise RuntimeError("a text met its double three times")
 
 
-def write(peer: Peer, contact_id: str, body: str, now: datetime) -> Message:
-    """A peer's text to the caller, sent through the outbox.
-
-    Raises NotFound for a contact that this peer has no part in, Invalid for an empty or too long body, Conflict when
-    the thread is over or the caller wants no texts.
-    """
-    if not body.strip():
-        raise Invalid("Write something first.", code="body_empty")
-    if len(body) > LONGEST:
-        raise Invalid("A text may have {limit} characters at most.", code="body_too_long", limit=LONGEST)
-    with transaction() as session:
-        contact = holding.own_contact(session, peer, contact_id)
-        engagement = holding.latest_engagement(session, contact.id, peer.id)
-        if contact.channel is not Channel.TEXT:
-            raise Conflict("This contact is a call, not a text thread.", code="not_a_thread")
-        if engagement is None or engagement.state is not EngagementState.ACTIVE:
-            raise Conflict("This conversation is over.", code="contact_over")
-        if contact.caller is None or contact.caller.texts_stopped_at is not None:
-            raise Conflict("The caller asked for no more texts, so none can be sent.", code="texts_stopped")
-        message = _send(session, contact, _answers_from(session, contact), body, now, peer.id)
-        news.for_peer(session, peer.id)
-        return message
-
-
-def send_words(session: Session, contact: Contact, peer: Peer, body: str, now: datetime) -> Message:
-    """A text to the caller of a held contact, a call's as well as a thread's, from the line's number."""
-    return _send(session, contact, _answers_from(session, contact), body, now, peer.id)
-
-
-def last_words(session: Session, contact: Contact, key: str, now: datetime) -> None:
-    """The line's own last text in a thread that a peer ends; nothing to a caller who wants no texts."""
-    _say(session, contact, _answers_from(session, contact), key, now)
-
-
-def delivered(message_id: str, message_sid: str, status: str, error_code: str, now: datetime) -> None:
-    """A status callback of an outgoing text; unknown ids and statuses that say nothing new are dropped."""
-    event = DELIVERY.get(status)
+def without_anybody(now: datetime, limit: int = 100) -> list[str]:
+    """Text contacts in line whose language nobody on shift speaks, and who are to be told something: their ids."""
+    waiting = Contact.channel == Channel.TEXT, Contact.state == ContactState.WAITING
+    found: list[str] = []
     with reading() as session:
-        message = session.get(Message, message_id)
-    if message is None or message.direction is not Direction.OUT or event is None:
-        return
+        asked = session.execute(select(Contact.line_id, Contact.language).where(*waiting).distinct())
+        for line_id, language in asked.all():
+            spoken = roster.spoken_on_shift(session, line_id, now)
+            if language not in spoken:
+                theirs = select(Contact.id).where(*waiting, Contact.line_id == line_id, Contact.language == language)
+                if spoken or lines.is_open(session.get_one(Line, line_id), now):
+                    theirs = theirs.where(Contact.stays_at.is_(None))
+                found += session.scalars(theirs.limit(limit - len(found)))
+    return found
+
+
+def nobody_left(contact_id: str, now: datetime) -> None:
+    """The last peer who could have answered a waiting text went off shift: the caller is told so, once.
+
+    Nobody is told to wait where nobody will come: when the line has closed as well, it is the closed message.
+    """
     with transaction() as session:
-        holding.contact(session, message.contact_id)
-        message = session.get_one(Message, message_id)
-        if message.message_sid is None:
-            message.message_sid = message_sid  # the answer to our request was lost: this adopts the text
-        elif message.message_sid != message_sid:
+        contact = holding.contact(session, contact_id)
+        number = messages.latest_number(session, contact)
+        spoken = roster.spoken_on_shift(session, contact.line_id, now)
+        if contact.state is not ContactState.WAITING or contact.language in spoken:
             return
-        if advance(session, message, event, now, error_code=error_code[:10] or None):
-            engagement = holding.live_engagement(session, message.contact_id)
-            if engagement is not None:
-                news.for_peer(session, engagement.peer_id)
-            elif message.peer_id is not None:
-                news.for_peer(session, message.peer_id)
+        if not spoken and not lines.is_open(contact.line, now):
+            _turn_away(session, contact, number, [contact.language], now)
+        elif contact.stays_at is None:
+            _tell_alone(session, contact, number, spoken, now)
+        news.for_line(session, contact.line_id)
 
 
 def _receive(message_sid: str, caller_number: str, dialled: str, body: str, answered: bool, now: datetime) -> bool:
@@ -116,36 +92,18 @@ def _receive(message_sid: str, caller_number: str, dialled: str, body: str, answ
         caller = callers.find_or_add(session, line.organization_id, caller_number, now)
         if caller is None:
             return True  # no number, nobody to answer
-        contact = _open_thread(session, line, caller)
-        word = _word(caller, body)
-        if _is_for_survey(session, line, caller, contact, message_sid, dialled, body[:LONGEST], now):
+        contact, body, word = _open_thread(session, line, caller), body[: messages.LONGEST], _word(caller, body)
+        if _is_for_survey(session, line, caller, contact, message_sid, dialled, body, now):
             return True
-        new = contact is None
         if contact is None:
             contact = _begin_thread(session, line, caller, _language(line, word) or line.languages[0], now)
-        begin(
-            session,
-            Message(
-                id=new_id(),
-                organization_id=contact.organization_id,
-                contact_id=contact.id,
-                direction=Direction.IN,
-                state=MessageState.RECEIVED,
-                body=body[:LONGEST],
-                line_number=dialled,
-                message_sid=message_sid,
-                at=now,
-            ),
-            now,
-        )
+        messages.keep(session, contact, Direction.IN, dialled, body, now, message_sid=message_sid)
         if word in STOP | START | HELP:
             _keyword(session, contact, caller, dialled, word, answered, now)
-            if new:
-                advance(session, contact, "nobody", now, why={"reason": "keyword"}, ended_at=now)
-        elif new:
-            _admit(session, contact, dialled, now)
-        else:
-            _change_language(session, contact, dialled, word, now)
+        elif contact.state is ContactState.ARRIVING:
+            _admit(session, contact, dialled, _language(line, word), now)
+        elif contact.state is ContactState.WAITING:
+            _choose(session, contact, dialled, word, now)
         engagement = holding.live_engagement(session, contact.id)
         if engagement is not None:
             news.for_peer(session, engagement.peer_id)
@@ -207,27 +165,50 @@ def _is_for_survey(
     return survey.take(session, line, caller, message_sid, number, body, now)
 
 
-def _admit(session: Session, contact: Contact, number: str, now: datetime) -> None:
-    """A new thread: acknowledged once and queued, or told that nobody can answer."""
-    if not lines.is_open(contact.line, now):
-        advance(session, contact, "closed_hours", now, ended_at=now)
-        closed = lines.closed_message(contact.line, "text_closed", contact.language, now)
-        _speak(session, contact, number, closed, now)
-    elif contact.language not in roster.spoken_on_shift(session, contact.line_id, now):
-        advance(session, contact, "nobody", now, why={"reason": "nobody_on_shift"}, ended_at=now)
-        _say(session, contact, number, "text_nobody", now)
-    else:
-        advance(session, contact, "queued", now, queued_at=now)
-        _speak(session, contact, number, _acknowledgement(session, contact, now), now)
-        dispatch.after(session, contact.organization_id, now)
-
-
-def _acknowledgement(session: Session, contact: Contact, now: datetime) -> str:
-    """That the text was received; and, in the other languages that somebody on shift speaks, how to choose them."""
+def _admit(session: Session, contact: Contact, number: str, chosen: str | None, now: datetime) -> None:
+    """A new thread: acknowledged once and queued; or turned away, in each language unless one was `chosen`."""
     spoken = roster.spoken_on_shift(session, contact.line_id, now)
+    if spoken and lines.is_open(contact.line, now):
+        advance(session, contact, "queued", now, queued_at=now)
+        if contact.language in spoken:
+            messages.speak(session, contact, number, _acknowledgement(contact, spoken), now)
+            dispatch.after(session, contact.organization_id, now)
+        else:
+            _tell_alone(session, contact, number, spoken, now)
+    else:
+        _turn_away(session, contact, number, [chosen] if chosen else contact.line.languages, now)
+
+
+def _turn_away(session: Session, contact: Contact, number: str, languages: Sequence[str], now: datetime) -> None:
+    """Nobody can answer: over, kindly, with the next opening if the line is closed."""
+    if lines.is_open(contact.line, now):
+        told = [twiml.sentence(language, "text_nobody") for language in languages]
+        reason = "nobody_on_shift"
+    else:
+        told = [lines.closed_message(contact.line, "text_closed", language, now) for language in languages]
+        reason = "outside_hours"
+    arriving_late = contact.state is ContactState.ARRIVING and reason == "outside_hours"
+    advance(session, contact, "closed_hours" if arriving_late else "nobody", now, why={"reason": reason}, ended_at=now)
+    for words in told:
+        messages.speak(session, contact, number, words, now)
+
+
+def _acknowledgement(contact: Contact, spoken: Collection[str]) -> str:
+    """That the text was received; and, in the other languages that somebody on shift speaks, how to choose them."""
+    return " ".join([twiml.sentence(contact.language, "text_received"), _others(contact, spoken)]).strip()
+
+
+def _others(contact: Contact, spoken: Collection[str]) -> str:
     others = [other for other in contact.line.languages if other in spoken and other != contact.language]
-    said = [twiml.sentence(contact.language, "text_received")]
-    return " ".join(said + [twiml.sentence(other, "text_choose_language") for other in others])
+    return " ".join(twiml.sentence(other, "text_choose_language") for other in others)
+
+
+def _tell_alone(session: Session, contact: Contact, number: str, spoken: Collection[str], now: datetime) -> None:
+    """Nobody on shift speaks the caller's language: told once; another language, to wait, or to write again later."""
+    contact.stays_at = now
+    record(session, contact, "stays", now)
+    key = "text_nobody_speaks" if spoken else "text_nobody_here"
+    messages.say(session, contact, number, key, now, others=_others(contact, spoken))
 
 
 def _language(line: Line, word: str) -> str | None:
@@ -236,18 +217,20 @@ def _language(line: Line, word: str) -> str | None:
     return wished if wished in line.languages else None
 
 
-def _change_language(session: Session, contact: Contact, number: str, word: str, now: datetime) -> None:
-    """Somebody who waits may choose a language; if nobody on shift speaks it, they are told so and wait on."""
+def _choose(session: Session, contact: Contact, number: str, word: str, now: datetime) -> None:
+    """Somebody who waits may choose a language; and, once told that nobody speaks it, not to wait."""
     wished = _language(contact.line, word)
-    if wished is None or wished == contact.language or contact.state is not ContactState.WAITING:
-        return
-    if wished not in roster.spoken_on_shift(session, contact.line_id, now):
-        _speak(session, contact, number, twiml.sentence(wished, "text_nobody_speaks"), now)
-        return
-    contact.language = wished
-    record(session, contact, "language", now, new=wished)
-    _say(session, contact, number, "text_language", now)
-    dispatch.after(session, contact.organization_id, now)
+    if word in LATER and contact.stays_at is not None:
+        _turn_away(session, contact, number, [contact.language], now)
+    elif wished is not None and wished != contact.language:
+        contact.language, contact.stays_at = wished, None
+        record(session, contact, "language", now, new=wished)
+        spoken = roster.spoken_on_shift(session, contact.line_id, now)
+        if wished in spoken:
+            messages.say(session, contact, number, "text_language", now)
+            dispatch.after(session, contact.organization_id, now)
+        else:
+            _tell_alone(session, contact, number, spoken, now)
 
 
 def _keyword(
@@ -258,51 +241,13 @@ def _keyword(
         first = caller.texts_stopped_at is None
         caller.texts_stopped_at = caller.texts_stopped_at or now
         if first and not answered:
-            _say(session, contact, number, "text_stopped", now, farewell="yes")
+            words = twiml.sentence(contact.language, "text_stopped")
+            messages.speak(session, contact, number, words, now, farewell="yes")
     elif word in START:
         caller.texts_stopped_at = None
         if not answered:
-            _say(session, contact, number, "text_started", now)
+            messages.say(session, contact, number, "text_started", now)
     elif not answered and caller.texts_stopped_at is None:
-        _say(session, contact, number, "text_help", now)
-
-
-def _say(session: Session, contact: Contact, number: str, key: str, now: datetime, **arguments: str) -> None:
-    """The line's own words, in the contact's language."""
-    _speak(session, contact, number, twiml.sentence(contact.language, key), now, **arguments)
-
-
-def _speak(session: Session, contact: Contact, number: str, body: str, now: datetime, **arguments: str) -> None:
-    caller = contact.caller
-    if caller is not None and (caller.texts_stopped_at is None or "farewell" in arguments):
-        _send(session, contact, number, body, now, None, **arguments)
-
-
-def _send(
-    session: Session, contact: Contact, number: str, body: str, now: datetime, peer_id: str | None, **arguments: str
-) -> Message:
-    message = Message(
-        id=new_id(),
-        organization_id=contact.organization_id,
-        contact_id=contact.id,
-        peer_id=peer_id,
-        direction=Direction.OUT,
-        state=MessageState.PENDING,
-        body=body,
-        line_number=number,
-        at=now,
-    )
-    begin(session, message, now)
-    outbox.add(session, contact, RequestKind.SEND_TEXT, message.id, now, message_id=message.id, **arguments)
-    return message
-
-
-def _answers_from(session: Session, contact: Contact) -> str:
-    """The line's number to which the caller wrote last."""
-    latest = session.scalar(
-        select(Message)
-        .where(Message.contact_id == contact.id, Message.direction == Direction.IN)
-        .order_by(Message.at.desc())
-        .limit(1)
-    )
-    return latest.line_number if latest else contact.line.numbers[0].number
+        messages.say(session, contact, number, "text_help", now)
+    if contact.state is ContactState.ARRIVING:
+        advance(session, contact, "nobody", now, why={"reason": "keyword"}, ended_at=now)

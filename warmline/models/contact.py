@@ -51,7 +51,9 @@ class Contact(Base):
     queued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # kept through every failed offer and drop
     queue_sid: Mapped[str | None] = mapped_column(String(34))  # set while the phone company holds the caller
     unqueued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # since when the caller is outside the queue
-    stays_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # chose to wait though nobody speaks the language
+    stays_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # waits though nobody speaks the language: chosen, or told by text
     answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # The QueueTime of the wait request whose answer asked for a yes to the survey: its repetition is answered alike.

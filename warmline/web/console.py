@@ -7,7 +7,7 @@ from flask import Blueprint, current_app, jsonify, redirect, render_template, re
 from flask.typing import ResponseReturnValue
 
 from warmline import clock
-from warmline.contacts import availability, offers, parting, remembering, screens, texts, wrapup
+from warmline.contacts import availability, messages, offers, parting, remembering, screens, wrapup
 from warmline.models import Channel
 from warmline.telephony.twilio_gateway import softphone_token
 from warmline.web import access, referrals
@@ -75,7 +75,7 @@ def decline(offer_id: str) -> ResponseReturnValue:
 @blueprint.post("/contacts/<contact_id>/messages")
 @access.role("peer")
 def message(contact_id: str) -> ResponseReturnValue:
-    written = texts.write(access.peer(), contact_id, request.form.get("body", ""), clock.now())
+    written = messages.write(access.peer(), contact_id, request.form.get("body", ""), clock.now())
     return _done(message=written.id)
 
 

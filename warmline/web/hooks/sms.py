@@ -4,7 +4,7 @@ from flask import Blueprint, Response, abort, request
 from werkzeug.exceptions import HTTPException
 
 from warmline import clock
-from warmline.contacts import texts
+from warmline.contacts import messages, texts
 from warmline.telephony import twiml
 from warmline.web import access
 from warmline.web.hooks import answer, field, log_failure, sid
@@ -36,7 +36,7 @@ def status() -> Response:
     """The delivery of a text of ours."""
     message_id, message_sid = request.args.get("message", "").replace("\0", "")[:32], sid("MessageSid")
     if message_sid:
-        texts.delivered(message_id, message_sid, field("MessageStatus"), field("ErrorCode"), clock.now())
+        messages.delivered(message_id, message_sid, field("MessageStatus"), field("ErrorCode"), clock.now())
     return answer(twiml.no_reply())
 
 
