@@ -1,20 +1,16 @@
 """One whole call, told twice, late, in any order or never: one winner, each move once, and nobody stuck.
 
-A small phone company follows our documents truthfully: who is in which queue or conference is decided by it alone. What
-it tells us of that is up to hypothesis, and so are people, time, and requests whose answer is lost.
+A small phone company follows our documents truthfully. What it tells us of that is up to hypothesis, and so are people,
+time, and requests whose answer is lost.
 """
 
 import logging
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from itertools import count
 from types import SimpleNamespace
-from typing import Any
-from urllib.parse import urlsplit
-from xml.etree import ElementTree
 
 import pytest
 from flask import Flask
@@ -24,258 +20,20 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from routing.states import LIVE_CONTACT, LIVE_ENGAGEMENT
-from tests.contacts.world import CALLER, GEORGIA, QUEUE, World
-from warmline import clock, db
+from tests.company import Call, Company, Telling
+from tests.contacts.world import CALLER, GEORGIA, World
+from warmline import clock
 from warmline.contacts import availability, offers, parting, wrapup
 from warmline.errors import DomainError
 from warmline.models import Base, Contact, Engagement, Leg, Offer, OutsideRequest, Peer, base
 from warmline.telephony import gateway
-from warmline.telephony.gateway import Membership, NotTaken, Refused, Uncertain
 from warmline.web.hooks import voice
 
 Acts = dict[str, Callable[[], object]]  # by name
-Telling = tuple[str, dict[str, str]]  # a path of ours, and the form that is posted to it
 
 STEPS = 30
 SOON_SECONDS = 45  # an offer to somebody who has just stepped away, and another
 AFTER_SILENCE_SECONDS = 110  # the longest that a caller may be nowhere, a round of asking, and an offer
-
-
-@dataclass
-class Call:
-    """A call, as the phone company knows it."""
-
-    sid: str
-    asks: Telling | None  # the document that it waits for
-    place: str = "document"  # document, queue, conference, over
-    room: str = ""
-    wait_path: str = ""
-    action_path: str = ""  # of the Enqueue or the Dial that it is in
-    ends_room: bool = False
-
-
-@dataclass
-class Room:
-    sid: str
-    callback_path: str
-    members: list[Call] = field(default_factory=list)
-    sequence: int = 0
-
-
-class Company:
-    """A phone company: follows documents, keeps its word, and forgets or repeats what it has to tell."""
-
-    def __init__(self, client: FlaskClient, world: World) -> None:
-        self.client = client
-        self.world = world
-        self.calls: dict[str, Call] = {}
-        self.rooms: dict[str, Room] = {}
-        self.untold: list[Telling] = []
-        self.told: list[Telling] = []
-        self.troubles: list[str] = []
-        self.wrong: list[str] = []  # what we were asked and never should be
-        self.moved: set[str] = set()  # engagements whose move reached us
-        self.called_queued: set[str] = set()  # calls of which we said, since their last move, that they are queued
-        self.keys: Callable[[], str] = lambda: "1"
-
-    # Calls
-
-    def begins(self, path: str, **form: str) -> Call:
-        call = Call(self.world.sid(), None)
-        self.calls[call.sid] = call
-        self._ask(call, path, **form)
-        return call
-
-    def fetch(self, call: Call) -> None:
-        """The call gets the document that it asks for, and follows it as far as it goes."""
-        assert call.asks
-        asked, call.asks = call.asks, None
-        document = self.tell(asked)
-        if call.place == "queue":
-            if "<Leave" in document:
-                action = self._out_of_queue(call)
-                self._ask(call, action, QueueResult="leave")
-        else:
-            self._follow(call, ElementTree.fromstring(document))
-
-    def loop(self, call: Call) -> None:
-        """The wait document is over: it is asked for again."""
-        self._ask(call, call.wait_path, QueueSid=QUEUE, QueuePosition="1")
-
-    def hangs_up(self, call: Call) -> None:
-        """Whoever is on the phone hangs up."""
-        self._leave(call, "participant_hung_up", "hangup", CallStatus="completed")
-        self._over(call)
-
-    def _follow(self, call: Call, document: ElementTree.Element) -> None:
-        for verb in document:
-            match verb.tag:
-                case "Gather" if key := self.keys():
-                    return self._ask(call, verb.attrib["action"], Digits=key)
-                case "Redirect":
-                    return self._ask(call, str(verb.text))
-                case "Enqueue":
-                    call.place, call.action_path = "queue", verb.attrib["action"]
-                    call.wait_path = verb.attrib["waitUrl"]
-                    return self.loop(call)
-                case "Dial":
-                    call.action_path = verb.attrib["action"]
-                    return self._into_conference(call, verb[0])
-                case "Hangup":
-                    break
-        return self._over(call)
-
-    def _into_conference(self, call: Call, conference: ElementTree.Element) -> None:
-        call.place, call.room = "conference", str(conference.text)
-        call.ends_room = conference.attrib["endConferenceOnExit"] == "true"
-        if call.room not in self.rooms:
-            self.rooms[call.room] = Room(self.world.sid("CF"), conference.attrib["statusCallback"])
-        room = self.rooms[call.room]
-        room.members.append(call)
-        self._report(room, "participant-join", call)
-        if len(room.members) == 2:
-            self._report(room, "conference-start")
-
-    def _out_of_queue(self, call: Call) -> str:
-        call.place, action = "document", call.action_path
-        call.asks = None
-        return action
-
-    def _out_of_conference(self, call: Call, reason: str) -> str:
-        room = self.rooms[call.room]
-        room.members.remove(call)
-        call.place = "document"
-        self._report(room, "participant-leave", call, ReasonParticipantLeft=reason)
-        if call.ends_room and room.members:
-            self._end(room, "moderator_ended_conference")
-        elif not room.members:
-            self._report(room, "conference-end")
-            del self.rooms[call.room]
-        return call.action_path
-
-    def _end(self, room: Room, reason: str) -> None:
-        for member in [*room.members]:
-            member.ends_room = False
-            self._ask(member, self._out_of_conference(member, reason), DialCallStatus="completed")
-
-    def _leave(self, call: Call, reason: str, result: str, **form: str) -> None:
-        """Out of queue or conference, to somewhere else: the answer of the verb's action is not followed."""
-        if call.place == "queue":
-            self._later(self._out_of_queue(call), CallSid=call.sid, QueueResult=result, **form)
-        elif call.place == "conference":
-            action = self._out_of_conference(call, reason)
-            if form:
-                self._later(action, CallSid=call.sid, **form)
-
-    def _over(self, call: Call) -> None:
-        call.place, call.asks = "over", None
-        self._later("/twilio/voice/status", CallSid=call.sid, CallStatus="completed")
-
-    # Telling
-
-    def tell(self, telling: Telling) -> str:
-        """Post it to us."""
-        self.told.append(telling)
-        path, form = telling
-        self.world.now += timedelta(milliseconds=20)
-        if path.endswith("/wait"):
-            self.called_queued.add(form["CallSid"])  # late or not, it is our word
-        response = self.client.post(path, data=form)
-        assert response.status_code == 200, path
-        return response.text
-
-    def _ask(self, call: Call, url: str, **form: str) -> None:
-        call.asks = (_path(url), {"CallSid": call.sid, "CallStatus": "in-progress", **form})
-
-    def _later(self, url: str, **form: str) -> None:
-        self.untold.append((_path(url), form))
-
-    def _report(self, room: Room, event: str, call: Call | None = None, **form: str) -> None:
-        about = {"ConferenceSid": room.sid, "SequenceNumber": str(room.sequence), "StatusCallbackEvent": event}
-        room.sequence += 1
-        self._later(room.callback_path, **about, CallSid=call.sid if call else "", **form)
-
-    # What we are asked for: telephony.gateway.Gateway
-
-    def move_caller(self, queue_sid: str, call_sid: str, path: str) -> None:
-        with self._trouble():
-            with db.reading() as session:
-                engagement = session.query(Engagement).filter_by(state="connecting").one_or_none()
-            if engagement is not None:
-                again = engagement.id in self.moved
-                if again and call_sid not in self.called_queued:
-                    self.wrong.append("a second move, though nobody said that the caller is still queued")
-                self.moved.add(engagement.id)
-                self.called_queued.discard(call_sid)
-            call = self.calls[call_sid]
-            if call.place != "queue":
-                raise Refused("404 20404", 404, 20404)
-            self._redirect(call, path)
-
-    def redirect(self, call_sid: str, path: str) -> None:
-        with self._trouble():
-            self._redirect(self._living(call_sid), path)
-
-    def hang_up(self, call_sid: str) -> None:
-        with self._trouble():
-            call = self._living(call_sid)
-            self._leave(call, "participant_updated_via_api", "hangup", CallStatus="completed")
-            self._over(call)
-
-    def end_conference(self, conference_sid: str) -> None:
-        with self._trouble():
-            room = next((room for room in self.rooms.values() if room.sid == conference_sid), None)
-            if room is None:
-                raise Refused("404 20404", 404, 20404)
-            self._end(room, "conference_ended_via_api")
-
-    def send_text(self, sender: str, recipient: str, body: str, message_id: str) -> str:
-        raise AssertionError("nobody writes here")
-
-    def locate(self, call_sid: str, queue_sid: str | None, conference: str | None) -> Membership:
-        call = self.calls[call_sid]
-        room = self.rooms.get(call.room) if call.place == "conference" else None
-        with self._trouble():
-            in_queue = queue_sid is not None and call.place == "queue"
-            if in_queue:
-                self.called_queued.add(call_sid)
-            in_room = room is not None and conference in (room.sid, call.room)
-            return Membership(call.place == "over", in_queue, room.sid if room and in_room else None)
-
-    def _redirect(self, call: Call, path: str) -> None:
-        self._leave(call, "participant_updated_via_api", "redirected")
-        self._ask(call, path)
-
-    def _living(self, call_sid: str) -> Call:
-        call = self.calls[call_sid]
-        if call.place == "over":
-            raise Refused("400 21220", 400, 21220)
-        return call
-
-    def _trouble(self) -> Any:
-        return _Trouble(self.troubles.pop(0) if self.troubles else "")
-
-
-class _Trouble:
-    """A request that is not taken, is lost on its way, or is done and its answer lost."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-
-    def __enter__(self) -> None:
-        if self.kind == "not taken":
-            raise NotTaken("429 20429")
-        if self.kind == "lost":
-            raise Uncertain("ReadTimeout")
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if self.kind == "answer lost" and (error is None or isinstance(error, Refused)):
-            raise Uncertain("ReadTimeout")
-
-
-def _path(url: str) -> str:
-    parts = urlsplit(url)
-    return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
 class Story:
@@ -283,12 +41,19 @@ class Story:
 
     def __init__(self, world: World, client: FlaskClient) -> None:
         self.world = world
-        self.company = Company(client, world)
+        self.client = client
+        self.company = Company(self.answers, world)
         gateway.use(self.company)
         world.available(world.peer1, world.peer2)
         self.peers = (world.peer1, world.peer2)
         self.caller = self.company.begins("/twilio/voice/incoming", From=CALLER, To=GEORGIA)
         self.browsers: dict[str, Call] = {}  # by engagement
+
+    def answers(self, telling: Telling) -> str:
+        path, form = telling
+        response = self.client.post(path, data=form)
+        assert response.status_code == 200, path
+        return response.text
 
     # What may happen next
 

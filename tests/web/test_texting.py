@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from routing.states import LIVE_CONTACT
 from tests.cast import Cast, Person
@@ -26,7 +26,7 @@ from tests.web import walk
 from tests.web.test_hooks import Twilio
 from warmline import clock, db
 from warmline.contacts import availability, outbox
-from warmline.models import Base, Contact, Direction, Message, Offer, OutsideRequest
+from warmline.models import Base, Contact, Direction, Message, Offer, OutsideRequest, Shift
 from warmline.telephony import gateway
 from warmline.telephony.gateway import Membership, NotTaken, Uncertain
 
@@ -94,6 +94,7 @@ class Texting(RuleBasedStateMachine):
         with db.transaction() as session:
             for name in CLEARED:
                 session.execute(Base.metadata.tables[name].delete())
+            session.execute(update(Shift).values(starts_at=self.now))
         for peer in self.peers:
             walk.is_ready(peer)
 

@@ -1,0 +1,514 @@
+"""Evenings as a state machine: several callers, by voice and text, two peers, a phone company that keeps its word.
+
+Signed requests, the console's own posts, the real database code. Hypothesis decides what happens next: calls, texts,
+hang-ups, accepts, declines, expiries, drops, closing time; what the company tells us late, twice, never or out of order;
+and at which commit or request our process dies. What holds always is checked after every step.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from routing.facts import POLICY
+from routing.states import LIVE_CONTACT, LIVE_ENGAGEMENT
+from tests.cast import Cast, Person
+from tests.company import Call, Company, Killed, Telling
+from tests.web import walk
+from tests.web.test_hooks import Twilio
+from warmline import clock, db
+from warmline.contacts import asking, availability, outbox
+from warmline.models import (
+    Base,
+    Channel,
+    Contact,
+    Engagement,
+    Event,
+    Leg,
+    Line,
+    Message,
+    Offer,
+    OutsideRequest,
+    Peer,
+    Presence,
+    Shift,
+    Survey,
+)
+from warmline.models.history import TABLES
+from warmline.telephony import gateway
+
+EXAMPLES, STEPS = int(os.environ.get("LIFE_EXAMPLES", "4")), 60
+CALLERS = ("+14045550123", "+14045550124", "+14045550125")
+TEXTS = ("hello", "Hola", "English", "later", "STOP", "START", "1")
+TROUBLES = ("", "not taken", "lost", "answer lost", "killed before", "killed after")
+COMMIT = Session.commit
+EMPTIED = [
+    "event", "callback", "message", "outside_request", "leg", "report", "survey", "engagement", "offer", "contact",
+    "caller",
+]  # fmt: skip
+
+
+class Evening(RuleBasedStateMachine):
+    def __init__(self, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()
+        self.cast, self.twilio = cast, Twilio(cast.app)
+        self.now = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
+        self.heard_since = clock.LONG_AGO
+        self.company = Company(self.answers, self)
+        self.people: dict[str, Person] = {"peer1": cast.peer1, "peer2": cast.peer2, "outsider": cast.outsider}
+        self.peers = {name: walk.peer(person) for name, person in self.people.items()}
+        self.tokens = {name: person.token for name, person in self.people.items()}
+        self.supervisor_token = cast.supervisor.token
+        self.consoles: set[str] = set()  # whose console is open
+        self.browsers: dict[str, Call] = {}  # the peers' calls, by engagement
+        self.fuse = 0  # commits until our process dies; 0: it lives on
+        self.places: dict[str, tuple[int, tuple[Any, ...]]] = {}
+        gateway.use(self.company)
+        monkeypatch.setattr(clock, "now", lambda: self.now)
+        outbox.use(clock.now)
+        monkeypatch.setattr(Session, "commit", lambda session: self.commit(session))
+
+    def sid(self, prefix: str = "CA") -> str:
+        return walk.sid(prefix)
+
+    def commit(self, session: Session) -> None:
+        """Commit, unless our process dies now; or die just after it, before anything that was to follow."""
+        writes = db._writing.get()
+        if writes and self.fuse == 1:
+            self.fuse = 0
+            raise Killed
+        COMMIT(session)
+        if writes and self.fuse:
+            self.fuse = max(0, self.fuse - 2)
+            if self.fuse == 0:
+                raise Killed
+
+    @initialize()
+    def begins(self) -> None:
+        with db.transaction() as session:
+            for name in EMPTIED:
+                session.execute(Base.metadata.tables[name].delete())
+            session.execute(update(Shift).values(starts_at=self.now))
+            for line in session.scalars(select(Line)):
+                line.closed_at = line.closed_until = line.closed_words = None
+        for name in ("peer1", "peer2"):
+            self.opens_console(name)
+            self.chooses(name, "available")
+
+    # Callers
+
+    @precondition(lambda self: sum(call.place != "over" for call in self.company.calls.values()) < 5)
+    @rule(number=st.sampled_from(CALLERS))
+    def a_call_comes(self, number: str) -> None:
+        with self.we_may_die():
+            call = self.company.begins("/twilio/voice/incoming", From=number, To=walk.GEORGIA)
+            self.company.fetch(call)
+
+    @rule(data=st.data(), key=st.sampled_from(["1", "2", "3", ""]))
+    def a_call_goes_on(self, data: st.DataObject, key: str) -> None:
+        self.company.keys = lambda: key
+        if asking_now := [call for call in self.company.calls.values() if call.asks]:
+            with self.we_may_die():
+                self.company.fetch(data.draw(st.sampled_from(asking_now)))
+
+    @rule(data=st.data())
+    def the_wait_audio_ends(self, data: st.DataObject) -> None:
+        queued = [call for call in self.company.calls.values() if call.place == "queue" and not call.asks]
+        if queued:
+            call = data.draw(st.sampled_from(queued))
+            self.company.loop(call)
+            with self.we_may_die():
+                self.company.fetch(call)
+
+    @rule(data=st.data())
+    def somebody_hangs_up(self, data: st.DataObject) -> None:
+        if living := [call for call in self.company.calls.values() if call.place != "over"]:
+            self.company.hangs_up(data.draw(st.sampled_from(living)))
+
+    @rule(number=st.sampled_from(CALLERS), body=st.sampled_from(TEXTS))
+    def a_text_comes(self, number: str, body: str) -> None:
+        form = {"MessageSid": self.sid("SM"), "From": number, "To": walk.GEORGIA, "Body": body}
+        self.company.untold.append(("/twilio/sms/incoming", form))
+        self.is_told(len(self.company.untold) - 1)
+
+    # What would happen anyway
+
+    @rule(steps=st.integers(1, 12), keys=st.sampled_from(["1", "1", "2"]))
+    def things_take_their_course(self, steps: int, keys: str) -> None:
+        self.company.keys = lambda: keys
+        for _ in range(steps):
+            self.takes_its_course()
+
+    @rule(number=st.sampled_from(CALLERS), steps=st.integers(4, 16))
+    def a_call_comes_and_goes_on(self, number: str, steps: int) -> None:
+        if sum(call.place != "over" for call in self.company.calls.values()) < 5:
+            self.a_call_comes(number)
+        self.things_take_their_course(steps, "1")
+
+    @rule(seconds=st.sampled_from([5, 25]), steps=st.integers(4, 16))
+    def time_passes_and_things_take_their_course(self, seconds: int, steps: int) -> None:
+        self.time_passes(seconds)
+        self.things_take_their_course(steps, "1")
+
+    def takes_its_course(self) -> None:
+        """The next step of an undisturbed evening, as far as it goes without time."""
+        if asking_now := [call for call in self.company.calls.values() if call.asks]:
+            with self.we_may_die():
+                self.company.fetch(asking_now[0])
+        elif self.company.untold:
+            self.is_told(0)
+        else:
+            for name in ("peer1", "peer2"):
+                self.a_peer_answers(name, "accept")
+                self.a_browser_calls(name)
+
+    # What the company tells us
+
+    @precondition(lambda self: self.company.untold)
+    @rule(data=st.data())
+    def something_is_told(self, data: st.DataObject) -> None:
+        self.is_told(data.draw(st.integers(0, len(self.company.untold) - 1)))
+
+    @precondition(lambda self: self.company.untold)
+    @rule(data=st.data())
+    def something_is_never_told(self, data: st.DataObject) -> None:
+        lost = data.draw(st.integers(0, len(self.company.untold) - 1))
+        if "/twilio/sms/incoming" not in self.company.untold[lost][0]:
+            self.company.untold.pop(lost)
+
+    @precondition(lambda self: self.company.told)
+    @rule(data=st.data())
+    def something_is_told_again(self, data: st.DataObject) -> None:
+        with self.we_may_die():
+            self.company.tell(data.draw(st.sampled_from(self.company.told)))
+
+    @precondition(lambda self: self.company.sent)
+    @rule(data=st.data(), status=st.sampled_from(["sent", "delivered", "undelivered"]))
+    def a_delivery_is_told(self, data: st.DataObject, status: str) -> None:
+        _, message_id, _ = data.draw(st.sampled_from(self.company.sent))
+        with db.reading() as session:
+            message = session.get(Message, message_id)
+        if message is not None and message.message_sid is not None:
+            form = {"MessageSid": message.message_sid, "MessageStatus": status}
+            with self.we_may_die():
+                self.company.tell((f"/twilio/sms/status?message={message_id}", form))
+
+    @rule(troubles=st.lists(st.sampled_from(TROUBLES), max_size=4))
+    def the_next_requests_meet_trouble(self, troubles: list[str]) -> None:
+        self.company.troubles = troubles
+
+    @rule(commits=st.integers(1, 8))
+    def we_are_to_die_soon(self, commits: int) -> None:
+        self.fuse = commits
+
+    # Peers and supervisor
+
+    @rule(who=st.sampled_from(["peer1", "peer2"]), answer=st.sampled_from(["accept", "accept", "decline"]))
+    def a_peer_answers(self, who: str, answer: str) -> None:
+        for offer in self.offers_to(who):
+            self.presses(who, f"/console/offers/{offer}/{answer}", (200, 409))
+
+    @rule(who=st.sampled_from(["peer1", "peer2"]))
+    def a_browser_calls(self, who: str) -> None:
+        with db.reading() as session:
+            query = select(Engagement).filter_by(peer_id=self.peers[who].id, state="connecting")
+            engagement = session.scalars(query).first()
+        if engagement is not None and engagement.id not in self.browsers:
+            form = {"From": f"client:{self.peers[who].identity}", "offer": engagement.offer_id}
+            call = self.browsers[engagement.id] = self.company.begins("/twilio/voice/client", **form)
+            with self.we_may_die():
+                self.company.fetch(call)
+
+    @rule(who=st.sampled_from(["peer1", "peer2"]), what=st.sampled_from(["end", "report", "messages", "boundary"]))
+    def a_peer_does_what_a_conversation_offers(self, who: str, what: str) -> None:
+        form = {"disposition": "support_given", "reasons": "social", "text_ok": "1", "body": "I am here."}
+        for contact in self.contacts_of(who):
+            self.presses(who, f"/console/contacts/{contact}/{what}", (200, 404, 409), **form)
+
+    @rule(who=st.sampled_from(["peer1", "peer2"]), status=st.sampled_from(["available", "available", "available", "break"]))
+    def a_peer_chooses(self, who: str, status: str) -> None:
+        self.chooses(who, status)
+
+    @rule(who=st.sampled_from(["peer1", "peer2"]), opens=st.sampled_from([True, True, False]))
+    def a_console_opens_or_closes(self, who: str, opens: bool) -> None:
+        if opens:
+            self.opens_console(who)
+        else:
+            self.consoles.discard(who)
+
+    @rule(opens=st.sampled_from([True, True, True, False]))
+    def the_line_opens_or_closes(self, opens: bool) -> None:
+        with db.reading() as session:
+            line = session.scalars(select(Line).filter_by(name="Georgia")).one()
+        path, form = (f"/lines/{line.id}/reopen", {}) if opens else (f"/lines/{line.id}/close", {"reason": "staff"})
+        headers = {"X-CSRFToken": self.supervisor_token, "Accept": "application/json"}
+        with self.we_may_die():
+            answer = self.cast.supervisor.client.post(path, data=form, headers=headers)
+            assert answer.status_code in (200, 302, 409, 422), answer.text
+
+    # Time
+
+    @rule(seconds=st.sampled_from([1, 5, 10, 25, 60]))
+    def time_passes(self, seconds: int) -> None:
+        until = self.now + timedelta(seconds=seconds)
+        while self.now < until:
+            self.now = min(until, self.now + timedelta(seconds=5))
+            for name in sorted(self.consoles):
+                self.opens_console(name)
+            with self.we_may_die() as lived:
+                clock.tick(self.now, self.heard_since)
+            if lived:
+                self.nobody_idle_could_serve_anybody_who_waits()
+
+    # What holds always
+
+    @invariant()
+    def what_must_hold_holds(self) -> None:
+        with db.reading() as session:
+            self.one_at_a_time(session)
+            self.nothing_waits_for_nothing(session)
+            self.no_place_is_lost(session)
+            self.history_is_whole(session)
+
+    def one_at_a_time(self, session: Session) -> None:
+        """One live offer a peer and a contact; one winner a contact; no peer on two calls; nobody from elsewhere."""
+        pending = session.scalars(select(Offer).filter_by(state="pending")).all()
+        live = session.scalars(select(Engagement).where(Engagement.state.in_(LIVE_ENGAGEMENT))).all()
+        assert len({offer.peer_id for offer in pending}) == len(pending)
+        assert len({offer.contact_id for offer in pending}) == len(pending)
+        assert len({engagement.contact_id for engagement in live}) == len(live)
+        calls = [engagement.peer_id for engagement in live if engagement.channel is Channel.VOICE]
+        assert len(set(calls)) == len(calls)
+        texts = [engagement.peer_id for engagement in live if engagement.channel is Channel.TEXT]
+        assert set(calls).isdisjoint(texts), "no call beside texts, unless the line says so"
+        assert max((texts.count(peer) for peer in texts), default=0) <= 2
+        everybody = {offer.peer_id for offer in session.scalars(select(Offer))}
+        assert self.peers["outsider"].id not in everybody
+
+    def nothing_waits_for_nothing(self, session: Session) -> None:
+        """Whatever is not final has something that will move it on, whatever else is lost."""
+        pending = {offer.contact_id for offer in session.scalars(select(Offer).filter_by(state="pending"))}
+        engaged = {
+            engagement.contact_id: engagement
+            for engagement in session.scalars(select(Engagement).where(Engagement.state.in_(LIVE_ENGAGEMENT)))
+        }
+        living = set(session.scalars(select(Leg.contact_id).where(Leg.state != "ended", Leg.kind == "caller")))
+        for contact in session.scalars(select(Contact).where(Contact.state.in_(LIVE_CONTACT))):
+            assert (contact.state == "offered") == (contact.id in pending)
+            assert (contact.state in ("connecting", "connected")) == (contact.id in engaged)
+            if contact.channel is Channel.VOICE:
+                assert contact.id in living, "the company is asked about living calls only"
+        for engagement in session.scalars(select(Engagement).filter_by(state="wrapping")):
+            assert engagement.wrap_by is not None
+        for request in session.scalars(select(OutsideRequest).filter_by(state="pending")):
+            assert request.due_at is not None
+        for request in session.scalars(select(OutsideRequest).filter_by(state="sending")):
+            assert request.claimed_at is not None
+
+    def no_place_is_lost(self, session: Session) -> None:
+        """A place in line gets worse by those alone who were dropped and went to the front."""
+        waiting = session.scalars(select(Contact).where(Contact.state.in_(("waiting", "offered", "connecting")))).all()
+        keys = {contact.id: (-contact.priority, contact.queued_at, contact.id) for contact in waiting}
+        ranks = {id: sorted(keys.values()).index(key) for id, key in keys.items()}
+        raised = sum(1 for id, key in keys.items() if key[0] < 0 and self.places.get(id, (0, (0,)))[1][0] == 0)
+        for id in keys.keys() & self.places.keys():
+            rank, key = self.places[id]
+            assert keys[id] <= key, "queued_at and priority are kept"
+            assert ranks[id] <= rank + raised
+        self.places = {id: (ranks[id], keys[id]) for id in keys}
+
+    def history_is_whole(self, session: Session) -> None:
+        """States move along their table alone, each move with its event."""
+        told: dict[tuple[str, str], list[Event]] = defaultdict(list)
+        for step in session.scalars(select(Event).order_by(Event.id)):
+            told[step.subject, step.subject_id].append(step)
+        for kind, table in TABLES.items():
+            moves = {(str(state), name): str(new) for (state, name), new in table.items()}
+            for id, current in session.execute(select(kind.id, kind.state)):  # type: ignore[attr-defined]  # each has both
+                state = None
+                for step in told[kind.__tablename__, id]:
+                    if step.name == "began":
+                        assert state is None
+                        state = step.new
+                    elif (step.old, step.name) in moves:  # others are notes about it, such as another language
+                        assert step.old == state
+                        assert moves[step.old or "", step.name] == step.new
+                        state = step.new
+                assert current == state, f"{kind.__tablename__} moved without an event"
+
+    def nobody_idle_could_serve_anybody_who_waits(self) -> None:
+        """After a tick no peer who could answer is idle while somebody waits whom they could answer."""
+        with db.reading() as session:
+            busy = set(session.scalars(select(Offer.peer_id).filter_by(state="pending"))) | set(
+                session.scalars(select(Engagement.peer_id).where(Engagement.state.not_in(("done", "failed"))))
+            )
+            ready = [
+                peer
+                for peer, seen_at in session.execute(
+                    select(Peer, Presence.seen_at).join(Presence, Presence.peer_id == Peer.id)
+                )
+                if peer.id not in busy and peer.status == "available" and self.now - seen_at <= POLICY.presence
+            ]
+            for contact in session.scalars(select(Contact).filter_by(state="waiting")):
+                if contact.channel is Channel.VOICE and contact.queue_sid is None:
+                    continue  # on the way
+                asked = session.scalars(
+                    select(Offer).filter_by(contact_id=contact.id).order_by(Offer.made_at.desc(), Offer.id.desc())
+                ).first()
+                for peer in ready:
+                    breathes = (
+                        asked is not None
+                        and asked.peer_id == peer.id
+                        and asked.decided_at is not None
+                        and self.now - asked.decided_at < POLICY.breath
+                    )
+                    lines = set(session.scalars(select(Shift.line_id).filter_by(peer_id=peer.id)))
+                    could = contact.language in peer.languages and contact.line_id in lines and not breathes
+                    assert not could, f"{peer.name} is idle and {contact.channel} {contact.id} waits"
+
+    def teardown(self) -> None:
+        """People are willing, nothing fails any more: everybody is served, and in the end everything is final."""
+        self.company.troubles, self.fuse = [], 0
+        self.company.keys = lambda: "1"
+        for name in ("peer1", "peer2"):
+            self.opens_console(name)
+            self.chooses(name, "available")
+        for _ in range(40):
+            if not self.serves_on():
+                break
+        else:
+            raise AssertionError(f"somebody is stuck: {self.unfinished()}")
+        for call in self.company.calls.values():
+            if call.place != "over":
+                self.company.hangs_up(call)
+        self.company.untold.clear()  # and even the last of it is never told
+        for _ in range(60):
+            self.serves_on()
+            if not self.unfinished():
+                break
+            self.time_passes(25)
+        assert self.unfinished() == []
+        assert self.company.wrong == []
+
+    def serves_on(self) -> bool:
+        """What willing people do within some seconds; False once nobody is left whom they could serve."""
+        self.company_goes_on()
+        for name in ("peer1", "peer2"):
+            self.chooses(name, "available")
+            self.a_peer_answers(name, "accept")
+            self.a_browser_calls(name)
+        self.company_goes_on()
+        for name in ("peer1", "peer2"):
+            for contact in self.contacts_of(name, "active", "wrapping"):
+                for what in ("end", "report"):
+                    path = f"/console/contacts/{contact}/{what}"
+                    self.presses(name, path, (200,), disposition="support_given", reasons="social")
+        self.time_passes(5)
+        with db.reading() as session:
+            return session.scalars(select(Contact.id).where(Contact.state.in_(LIVE_CONTACT))).first() is not None
+
+    def company_goes_on(self) -> None:
+        """Every call follows its documents as far as it goes, and everything is told."""
+        for call in [*self.company.calls.values()]:
+            if call.place == "queue" and not call.asks:
+                self.company.loop(call)
+            for _ in range(20):
+                if call.asks:
+                    self.company.fetch(call)
+        while self.company.untold:
+            self.is_told(0)
+
+    def unfinished(self) -> list[str]:
+        """What is not in a final state."""
+        found = [f"{call.sid} {call.place}" for call in self.company.calls.values() if call.place != "over"]
+        with db.reading() as session:
+            for kind, table in TABLES.items():
+                lasting = {str(state) for state, _ in table}
+                if kind in (Message, Survey):  # a delivery need not be told, nor a question answered
+                    lasting = {"pending", "due"}
+                states = session.scalars(select(kind.state))  # type: ignore[attr-defined]  # each has one
+                found += [f"{kind.__tablename__} {state}" for state in states if state in lasting]
+        return found
+
+    # How it is done
+
+    @contextmanager
+    def we_may_die(self) -> Iterator[list[bool]]:
+        """Run a piece of our process; if it dies, another one starts. What is yielded stays true if it lived."""
+        lived = [True]
+        try:
+            yield lived
+        except Killed:
+            lived.clear()
+            self.fuse = 0
+            self.heard_since = self.now
+            asking.doubt_everything()
+
+    def answers(self, telling: Telling) -> str:
+        path, form = telling
+        answer = self.twilio.posts(path, form)
+        assert answer.status_code == 200, (path, answer.text)
+        return answer.text
+
+    def is_told(self, number: int) -> None:
+        """The company tells us; if we die of it, it tells us again later."""
+        telling = self.company.untold.pop(number)
+        with self.we_may_die() as lived:
+            self.company.tell(telling)
+        if not lived:
+            self.company.untold.append(telling)
+
+    def presses(self, who: str, path: str, expected: tuple[int, ...], **form: str) -> None:
+        headers = {"X-CSRFToken": self.tokens[who], "Accept": "application/json"}
+        with self.we_may_die():
+            answer = self.people[who].client.post(path, data=form, headers=headers)
+            assert answer.status_code in expected, (path, answer.text)
+
+    def chooses(self, who: str, status: str) -> None:
+        self.presses(who, "/console/status", (200,), status=status)
+
+    def opens_console(self, who: str) -> None:
+        self.consoles.add(who)
+        with self.we_may_die():
+            availability.seen(self.peers[who], self.now)
+
+    def offers_to(self, who: str) -> list[str]:
+        with db.reading() as session:
+            return list(session.scalars(select(Offer.id).filter_by(peer_id=self.peers[who].id, state="pending")))
+
+    def contacts_of(self, who: str, *states: str) -> list[str]:
+        """Contacts in which this peer has a part; if `states` are given, one that is in such a state."""
+        with db.reading() as session:
+            query = select(Engagement.contact_id).filter_by(peer_id=self.peers[who].id).distinct()
+            return list(session.scalars(query.where(Engagement.state.in_(states)) if states else query))
+
+
+def test_an_evening_keeps_its_word_whatever_happens(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_state_machine_as_test(
+        partial(Evening, cast, monkeypatch),  # type: ignore[arg-type]  # calls it, whatever it is
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            # What fails is printed step by step and says enough; to shrink it would take minutes.
+            phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        ),
+    )
