@@ -11,6 +11,9 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # Where sentences for people stand: errors, marks for later, and t() in scripts.
 WORDS   := --keyword Invalid --keyword Conflict --keyword NotFound --keyword NotAllowed --keyword later --keyword t \
            --keyword say --add-location file --sort-by-file --width 110 --omit-header
+# It writes a new date into the header each time, so it is run only if sentences changed.
+UPDATE  := $(BIN)/pybabel --quiet update --input-file .words.pot --output-file config/words/es.po --locale es \
+           --no-fuzzy-matching --ignore-obsolete --width 110
 
 .PHONY: help run test lint check format lock pictures words clean
 
@@ -53,8 +56,7 @@ pictures: $(DEV_ENV) $(ASSETS) ## Takes the pictures of the README's tour anew, 
 
 words: $(DEV_ENV) ## Collects the sentences of pages into config/words/*.po, for translation
 	$(BIN)/pybabel --quiet extract --mapping-file config/words/babel.cfg $(WORDS) --output-file .words.pot .
-	$(BIN)/pybabel --quiet update --input-file .words.pot --output-file config/words/es.po --locale es \
-		--no-fuzzy-matching --ignore-obsolete --width 110
+	@$(UPDATE) --check --ignore-pot-creation-date 2>/dev/null || $(UPDATE)
 	@rm .words.pot
 
 clean: ## Removes environment, assets and caches; keeps the data in var/

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.jslexer import tokenize, unquote_string
@@ -102,6 +103,15 @@ def test_a_translation_keeps_what_is_filled_in(code: str) -> None:
     for english, translated in catalogue(code).items():
         for one in translated:
             assert sorted(FIELD.findall(one)) == sorted(FIELD.findall(english)), english
+
+
+@pytest.mark.parametrize("code", translations())
+def test_a_catalogue_s_header_is_filled_in(code: str) -> None:
+    with (ROOT / f"config/words/{code}.po").open("rb") as file:
+        header = dict(read_po(file, locale=code).mime_headers)
+    blanks = dict(Catalog(locale=code).mime_headers)
+    for name in ("Project-Id-Version", "Report-Msgid-Bugs-To", "PO-Revision-Date", "Last-Translator", "Language-Team"):
+        assert header[name] != blanks[name]
 
 
 # What nobody can translate
