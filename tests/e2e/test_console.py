@@ -183,6 +183,31 @@ def test_the_time_left_is_said_when_asked_for_and_at_ten_seconds(enter: Enter, c
     expect(shown(peer).get_by_text("was not answered in time")).to_be_visible()
 
 
+def test_each_of_two_sentences_is_read_and_then_gone(enter: Enter) -> None:
+    """A screen reader reads what is added to the region; what is taken away or changed too early it may never read."""
+    peer = enter("peer1")
+    peer.clock.install()
+    peer.clock.pause_at(peer.evaluate("Date.now() / 1000") + 5)
+    peer.evaluate("""async () => {
+      window.added = [];
+      const reader = new MutationObserver((changes) => {
+        for (const { addedNodes } of changes) window.added.push(...[...addedNodes].map((node) => node.textContent));
+      });
+      reader.observe(document.getElementById("said"), { childList: true, subtree: true, characterData: true });
+      const { sayAloud } = await import("/static/announce.js");
+      sayAloud("The contact is logged.");
+      setTimeout(() => sayAloud("Connected."), 300);
+      setTimeout(() => sayAloud("Connected."), 600);
+    }""")
+    peer.clock.run_for(1_000)
+    assert peer.evaluate("window.added") == ["The contact is logged.", "Connected.", "Connected."]
+    expect(said(peer).locator("p")).to_have_text(["The contact is logged.", "Connected.", "Connected."])
+    expect(said(peer)).to_have_js_property("ariaAtomic", "false")
+    peer.clock.run_for(7_000)
+    expect(said(peer)).to_be_empty()
+    assert len(peer.evaluate("window.added")) == 3
+
+
 def test_the_theme_is_kept(enter: Enter) -> None:
     peer = enter("peer1", color_scheme="light")
     page = peer.locator("html")

@@ -2,10 +2,11 @@
 
 const alertRegion = document.getElementById("alert");
 const saidRegion = document.getElementById("said");
-const waiting = new Map(); // region → sentences to be said together
 const told = new Set();
 
-// At once, interrupting: an offer. The region is emptied first, or the same words twice would be said once.
+const KEPT_MS = 7000; // a reader that is busy with another sentence comes to this one later
+
+// At once, interrupting: an offer.
 export function alertAloud(words) {
   say(alertRegion, words);
 }
@@ -15,16 +16,14 @@ export function sayAloud(words) {
   say(saidRegion, words);
 }
 
+// Each sentence is an element of its own: a screen reader reads what is added to such a region, and only that
+// (aria-atomic="false" and aria-relevant="additions" in WAI-ARIA 1.2). A text that is replaced before the reader comes to
+// it is never read, and the same words again are no change.
 function say(region, words) {
-  const sentences = waiting.get(region) ?? [];
-  sentences.push(words);
-  if (sentences.length > 1) return;
-  waiting.set(region, sentences);
-  region.textContent = "";
-  setTimeout(() => {
-    region.textContent = sentences.join(" ");
-    waiting.delete(region);
-  }, 50);
+  const sentence = document.createElement("p");
+  sentence.textContent = words;
+  region.append(sentence);
+  setTimeout(() => sentence.remove(), KEPT_MS);
 }
 
 // What the server's page has to say: each `data-say` names one message, which is said once.
