@@ -609,11 +609,12 @@ TWINS: dict[str, Callable[[Rows], tuple[Any, Any, Any]]] = {
 
 @pytest.mark.parametrize("what", TWINS)
 def test_the_database_itself_refuses_the_twin_of(world: World, what: str) -> None:
-    row, twin, neighbour = TWINS[what](Rows(world))
-    Rows.add(None, row)  # type: ignore[arg-type]
+    rows = Rows(world)
+    row, twin, neighbour = TWINS[what](rows)
+    rows.add(row)
     with pytest.raises(IntegrityError):
-        Rows.add(None, twin)  # type: ignore[arg-type]
-    Rows.add(None, neighbour)  # type: ignore[arg-type]
+        rows.add(twin)
+    rows.add(neighbour)
 
 
 def test_of_two_who_saw_the_same_state_one_moves_it(world: World) -> None:

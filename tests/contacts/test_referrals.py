@@ -32,7 +32,9 @@ def service(world: World, organization_id: str = "", **changes: str) -> str:
 
 
 def given(world: World, contact_id: str) -> Any:
-    return screens.console(world.peer1.id, world.now, contact_id).open.beside  # type: ignore[union-attr]
+    opened = screens.console(world.peer1.id, world.now, contact_id).open
+    assert opened is not None
+    return opened.beside
 
 
 def sent(world: World) -> list[Any]:
@@ -224,7 +226,9 @@ def test_another_organizations_service_looks_unknown(world: World, contact: str)
         refused("not_found", NotFound, referrals.add, world.peer1, contact, id, world.now)
     world.available(world.outsider)
     theirs, _ = world.waits(dialled=HARBOR)
-    offers.accept(world.outsider, world.offer_to(world.outsider).id, world.now)  # type: ignore[union-attr]
+    offer = world.offer_to(world.outsider)
+    assert offer is not None
+    offers.accept(world.outsider, offer.id, world.now)
     foreign = referrals.add(world.outsider, theirs, str(harbor), world.now)
     referrals.remove(world.peer1, contact, foreign, world.now)
     assert [row.id for row in world.all(Referral)] == [foreign], "an id of another contact removes nothing"

@@ -145,11 +145,15 @@ def test_a_lost_peer_brings_the_caller_to_the_front(world: World) -> None:
     assert world.company.asked[-1] == ("redirect", caller_sid, f"/twilio/voice/contacts/{contact_id}/dropped")
     assert [asked[0] for asked in world.company.asked].count("redirect") == 1
     world.available(world.peer2)
-    assert world.offer_to(world.peer2).contact_id == other_id, "the dropped caller is not in the queue yet"  # type: ignore[union-attr]
-    offers.decline(world.peer2, world.offer_to(world.peer2).id, world.now)  # type: ignore[union-attr]
+    offer = world.offer_to(world.peer2)
+    assert offer is not None
+    assert offer.contact_id == other_id, "the dropped caller is not in the queue yet"
+    offers.decline(world.peer2, offer.id, world.now)
     parting.caller_back(contact_id, world.now)
     intake.queued(contact_id, QUEUE, world.now)
-    assert world.offer_to(world.peer2).contact_id == contact_id  # type: ignore[union-attr]
+    offer = world.offer_to(world.peer2)
+    assert offer is not None
+    assert offer.contact_id == contact_id
     with world_reading() as session:
         assert intake.place(session, world.contact(contact_id)) == 1
         assert intake.place(session, world.contact(other_id)) == 2

@@ -166,7 +166,7 @@ def test_the_whole_path_by_keyboard_alone(enter: Enter, caller: Caller) -> None:
     peer = enter("peer1")
 
     def go_to(name: str, role: str = "button") -> None:
-        wanted = peer.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]
+        wanted = peer.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]  # a role, by name
         for _ in range(80):
             if wanted.evaluate("element => element === document.activeElement"):
                 return

@@ -15,6 +15,7 @@ import sys
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from sqlalchemy import event
@@ -61,13 +62,13 @@ def lay_fuse() -> None:
 
 def verb() -> str:
     """The verb whose transaction this is: the nearest function of ours outside db.py."""
-    frame = sys._getframe()
+    frame: FrameType | None = sys._getframe()
     while frame is not None:
         path = Path(frame.f_code.co_filename)
         if path.is_relative_to(ROOT / "warmline") and path.name != "db.py":
             module = ".".join(path.relative_to(ROOT / "warmline").with_suffix("").parts)
             return f"{module}.{frame.f_code.co_name}"
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return "unknown"
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ def seconds(number: float) -> timedelta:
     return timedelta(seconds=number)
 
 
-def peer(id: str = "a", idle: float = 60, seen: float | None = 3, **facts: object) -> Peer:
+def peer(id: str = "a", idle: float = 60, seen: float | None = 3, **facts: Any) -> Peer:
     """Who may be offered anything in English on the Georgia line; `idle` and `seen` are seconds ago."""
     ready = Peer(
         id=id,
@@ -30,13 +31,13 @@ def peer(id: str = "a", idle: float = 60, seen: float | None = 3, **facts: objec
         lines=frozenset({"georgia"}),
         languages=frozenset({"en"}),
     )
-    return replace(ready, **facts)  # type: ignore[arg-type]
+    return replace(ready, **facts)
 
 
-def contact(id: str = "1", waited: float = 60, **facts: object) -> Waiting:
+def contact(id: str = "1", waited: float = 60, **facts: Any) -> Waiting:
     """Who waits in English on the Georgia line and was offered to nobody yet; `waited` is seconds."""
     fresh = Waiting(id=id, line="georgia", channel="voice", language="en", priority=0, queued_at=NOW - seconds(waited))
-    return replace(fresh, **facts)  # type: ignore[arg-type]
+    return replace(fresh, **facts)
 
 
 # Few values of each kind, so that peers and contacts meet, and ties and edges are common.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
@@ -18,9 +20,9 @@ def waiting(product: Product, simulator: Simulator, wait: str = "<Pause length='
     return sid, product.wait_for("/wait", CallSid=sid).params["QueueSid"]
 
 
-def refused(request: object) -> TwilioRestException:
+def refused(request: Callable[..., object]) -> TwilioRestException:
     with pytest.raises(TwilioRestException) as refusal:
-        request()  # type: ignore[operator]
+        request()
     return refusal.value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 from requests.exceptions import ReadTimeout
@@ -39,10 +40,10 @@ def test_an_api_key_will_do(simulator: Simulator, product: Product) -> None:
     ],
     ids=["call", "queue", "member", "conference", "ending", "message", "resource"],
 )
-def test_what_does_not_exist_is_not_found(twilio: Client, ask: object) -> None:
+def test_what_does_not_exist_is_not_found(twilio: Client, ask: Callable[[Client], object]) -> None:
     """https://www.twilio.com/docs/api/errors/20404"""
     with pytest.raises(TwilioRestException) as refusal:
-        ask(twilio)  # type: ignore[operator]
+        ask(twilio)
     assert (refusal.value.status, refusal.value.code) == (404, 20404)
 
 

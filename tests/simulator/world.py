@@ -167,7 +167,7 @@ class Simulator:
         self.ask("POST", "/script/faults", **fault)
 
 
-class _Local(TwilioHttpClient):  # type: ignore[misc]
+class _Local(TwilioHttpClient):  # type: ignore[misc]  # has no types
     """twilio-python as it is, but api.twilio.com is the simulator."""
 
     def __init__(self, url: str, **options: Any) -> None:

@@ -88,7 +88,7 @@ def test_the_token_is_taken_from_the_form_too(cast: Cast) -> None:
     form = {"status": "available", "csrf_token": cast.peer1.token}
     answer = cast.peer1.client.post("/console/status", data=form)
     assert answer.status_code in {200, 302, 303}
-    assert cast.peer1.get("/console/state").json["status"] == "available"  # type: ignore[index]
+    assert cast.peer1.get("/console/state").get_json()["status"] == "available"
 
 
 def test_the_outsider_cannot_tell_foreign_ids_from_unknown_ones(cast: Cast) -> None:

@@ -35,7 +35,7 @@ def test_a_stranger_comes_to_the_login(cast: Cast) -> None:
 def test_what_does_not_fit_is_refused(cast: Cast, email: str, password: str) -> None:
     client = cast.stranger
     page = client.get("/login")
-    token = TOKEN.search(page.text)[1]  # type: ignore[index]
+    [token] = TOKEN.findall(page.text)
     form = {"email": email, "password": password, "csrf_token": token}
     page = client.post("/login", data=form)
     assert (page.status_code, page.mimetype) == (401, "text/html")
@@ -128,7 +128,7 @@ def test_right_passwords_are_not_counted(cast: Cast) -> None:
 def test_cookies_are_secure_exactly_over_https(database_url: str, base: str, secure: bool) -> None:
     app: Flask = create_app(settings(database_url, PUBLIC_BASE_URL=base))
     client = app.test_client()
-    token = TOKEN.search(client.get("/login", base_url=base).text)[1]  # type: ignore[index]
+    [token] = TOKEN.findall(client.get("/login", base_url=base).text)
     form = {"email": "peer1@example.org", "password": PASSWORD, "csrf_token": token}
     answer = client.post("/login", data=form, base_url=base)
     cookies = answer.headers.getlist("Set-Cookie")
