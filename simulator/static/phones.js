@@ -3,6 +3,8 @@
 
 const NUMBERS = ["+14045550123", "+13125550142", "+12025550167", "+14045550188", "+13125550119"];
 const KEPT_NOTES = 100;
+const QUIET_MS = 300; // what is quicker needs no sign
+const UNREACHABLE = "The phone company cannot be reached.";
 
 const STATES = {
   arriving: "Ringing…",
@@ -21,6 +23,8 @@ async function post(path, body = {}) {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
+  }).catch(() => {
+    throw new Error(UNREACHABLE);
   });
   if (!answer.ok) {
     const found = await answer.json().catch(() => ({}));
@@ -45,6 +49,7 @@ function hush() {
 
 class Telephone {
   call = null; // the SID while a call lasts
+  sending = null; // a timer while a text is sent
   early = null; // while dialling: what the stream brings before the call's SID is known
 
   constructor(count, number) {
@@ -113,6 +118,7 @@ class Telephone {
       this.endButton.focus();
     } catch (error) {
       this.show(error.message);
+      write(this.parts.heard, "No call was made.", "aside");
     }
     const early = this.early;
     this.early = null;
@@ -132,12 +138,23 @@ class Telephone {
 
   async text() {
     const { body } = this.fields;
+    const button = this.parts.compose.querySelector("button");
+    if (this.sending) return;
+    this.sending = setTimeout(() => {
+      button.setAttribute("aria-disabled", "true");
+      button.textContent = "Sending…";
+    }, QUIET_MS);
+    this.parts.unsent.textContent = "";
     try {
       await post("/phones/texts", { from: this.mine, to: this.other, body: body.value });
       body.value = "";
     } catch (error) {
-      write(this.parts.texts, error.message, "aside");
+      this.parts.unsent.textContent = `Not sent. ${error.message}`;
     }
+    clearTimeout(this.sending);
+    this.sending = null;
+    button.removeAttribute("aria-disabled");
+    button.textContent = "Send";
   }
 
   take(event) {
@@ -155,7 +172,7 @@ class Telephone {
       write(heard, event.text, "said").lang = event.language;
       this.speak(event);
     } else if (event.verb === "Play") {
-      write(heard, `♪ Music or a recording: ${event.text}`, "aside");
+      write(heard, `♪ Music or a recording: ${event.text.split("/").at(-1)}`, "aside");
     } else if (event.verb === "Conference") {
       hush();
       this.show("In conversation (voices are not carried)");
@@ -215,7 +232,7 @@ silent.addEventListener("change", hush);
 
 const events = new EventSource("/phones/events");
 events.onopen = () => (link.textContent = "");
-events.onerror = () => (link.textContent = "The phone company cannot be reached.");
+events.onerror = () => (link.textContent = UNREACHABLE);
 events.onmessage = ({ data }) => {
   const event = JSON.parse(data);
   if (event.noted) note(event.noted);
