@@ -1,7 +1,8 @@
 // A peer needs a supervisor: it sounds until somebody has it, title and icon change, and it is said once.
 
 import { send } from "./api.js";
-import { alertAloud, notice } from "./announce.js";
+import { alertAloud } from "./announce.js";
+import { press } from "./pressed.js";
 import * as ring from "./ring.js";
 
 const icon = document.querySelector('link[rel="icon"]');
@@ -29,22 +30,11 @@ export function attend() {
 
 // Acknowledging is one request, however often the button is pressed; `refresh` then shows who has it.
 export function watch(refresh) {
-  let busy = false;
-  document.addEventListener("submit", async (event) => {
+  document.addEventListener("submit", (event) => {
     const form = event.target;
     if (!form.hasAttribute("data-acknowledge")) return;
     event.preventDefault();
-    if (busy) return;
-    busy = true;
-    notice("failure", "");
-    try {
-      await send(form.action, {});
-    } catch (refusal) {
-      notice("failure", refusal.message);
-    } finally {
-      busy = false;
-      await refresh();
-    }
+    press(form, event.submitter, () => send(form.action, {}), refresh);
   });
   ring.watchSilence();
   attend();

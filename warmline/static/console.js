@@ -9,6 +9,7 @@ import * as report from "./report.js";
 import * as resources from "./resources.js";
 import * as ring from "./ring.js";
 import { presetOutcome } from "./outcome.js";
+import { press, wait } from "./pressed.js";
 import { hasPhone, takePhone, waitForPhone } from "./tab.js";
 import { scrollThread } from "./thread.js";
 import { t } from "./words.js";
@@ -57,34 +58,18 @@ function stayWith(contact) {
   if (location.pathname + location.search !== url) history.replaceState(null, "", url);
 }
 
-async function openContact(contact) {
+async function openContact(link) {
   report.saveAll();
-  opened = contact;
-  const link = document.activeElement;
+  opened = new URL(link.href).searchParams.get("contact");
+  const over = wait(link);
   await refresh();
+  over();
   if (document.activeElement === link) document.getElementById("contact-title")?.focus();
 }
 
 // What had the focus is gone from the page. Whoever has moved on meanwhile, or is typing, is left alone.
 function focusIfLost(selector) {
   if (document.activeElement === document.body) document.querySelector(selector)?.focus();
-}
-
-// While one button's request is under way, pressing it again does nothing.
-const busy = new Set();
-
-async function exclusively(form, act) {
-  if (busy.has(form.action)) return;
-  busy.add(form.action);
-  notice("failure", "");
-  try {
-    await act();
-  } catch (refusal) {
-    notice("failure", refusal.message);
-  } finally {
-    busy.delete(form.action);
-    await refresh();
-  }
 }
 
 async function accept(form) {
@@ -142,14 +127,14 @@ document.addEventListener("submit", (event) => {
   const [, act] = ACTS.find(([attribute]) => form.hasAttribute(attribute)) ?? [];
   if (!act) return;
   event.preventDefault();
-  exclusively(form, () => act(form, event.submitter));
+  press(form, event.submitter, () => act(form, event.submitter), refresh);
 });
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-open-contact]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  openContact(new URL(link.href).searchParams.get("contact"));
+  openContact(link);
 });
 
 addEventListener("beforeunload", (event) => {

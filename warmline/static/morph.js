@@ -2,7 +2,10 @@
 // scroll positions and what a screen reader is reading survive.
 //
 // An element marked `data-keep` belongs to the page once it is there: a form somebody types in, a button whose state
-// is known only here. Children are paired by id, or, without ids, by their place and kind.
+// is known only here. One marked `data-own` was put there by the page, last among its siblings (pressed.js). Children are
+// paired by id, or, without ids, by their place and kind.
+
+const OF_THE_PAGE = new Set(["aria-busy", "aria-disabled"]); // of what is busy
 
 export function morph(current, newer) {
   if (current.isEqualNode(newer)) return;
@@ -16,8 +19,9 @@ export function morph(current, newer) {
 }
 
 function copyAttributes(current, newer) {
+  const isBusy = current.hasAttribute("aria-busy");
   for (const { name } of [...current.attributes]) {
-    if (!newer.hasAttribute(name)) current.removeAttribute(name);
+    if (!newer.hasAttribute(name) && !(isBusy && OF_THE_PAGE.has(name))) current.removeAttribute(name);
   }
   for (const { name, value } of newer.attributes) {
     if (current.getAttribute(name) !== value) current.setAttribute(name, value);
@@ -42,11 +46,15 @@ function morphChildren(current, newer) {
       current.insertBefore(child, place);
     }
   }
-  while (place) place = remove(place);
+  while (place) place = isOwn(place) ? place.nextSibling : remove(place);
+}
+
+function isOwn(node) {
+  return node.nodeType === Node.ELEMENT_NODE && node.hasAttribute("data-own");
 }
 
 function alike(one, other) {
-  return !one.id && !other.id && one.nodeName === other.nodeName;
+  return !isOwn(one) && !one.id && !other.id && one.nodeName === other.nodeName;
 }
 
 function remove(node) {

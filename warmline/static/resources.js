@@ -2,8 +2,9 @@
 // again. The list of what was chosen is the server's.
 
 import { readFragment, send } from "./api.js";
-import { notice, sayAloud } from "./announce.js";
+import { sayAloud } from "./announce.js";
 import { morph } from "./morph.js";
+import { wait } from "./pressed.js";
 import { t } from "./words.js";
 
 const PAUSE_MS = 400;
@@ -50,14 +51,16 @@ function searchUrl(form) {
   return `${form.dataset.search}?${wanted}`;
 }
 
-async function show(url, into) {
+async function show(url, into, pressed) {
   clearTimeout(timer);
   const question = ++asked;
+  const over = wait(pressed);
   let answer;
   try {
     answer = await readFragment(url, null);
+    over();
   } catch (refusal) {
-    notice("failure", refusal.message);
+    over(refusal.message);
     return false;
   }
   if (question !== asked || !into.isConnected) return false;
@@ -73,7 +76,7 @@ async function show(url, into) {
 }
 
 function search(form) {
-  return show(searchUrl(form), foundBeside(form));
+  return show(searchUrl(form), foundBeside(form), form.querySelector('[type="submit"]'));
 }
 
 function foundBeside(element) {
@@ -84,7 +87,7 @@ function foundBeside(element) {
 async function more(link) {
   const into = foundBeside(link);
   const before = into.querySelectorAll("li").length;
-  if (await show(link.dataset.more, into)) into.querySelectorAll("li")[before]?.focus();
+  if (await show(link.dataset.more, into, link)) into.querySelectorAll("li")[before]?.focus();
 }
 
 document.addEventListener("submit", (event) => {
