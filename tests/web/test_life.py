@@ -6,11 +6,14 @@ order; and at which commit or request our process dies. What holds always is che
 """
 
 import os
+import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -50,6 +53,7 @@ from warmline.models import (
     Presence,
     Shift,
     Survey,
+    base,
 )
 from warmline.models.history import TABLES
 from warmline.telephony import gateway
@@ -68,7 +72,7 @@ EMPTIED = [
 class Evening(RuleBasedStateMachine):
     def __init__(self, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
         super().__init__()
-        self.cast, self.twilio = cast, Twilio(cast.app)
+        self.cast, self.twilio, self.monkeypatch = cast, Twilio(cast.app), monkeypatch
         self.now = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
         self.heard_since = clock.LONG_AGO
         self.company = Company(self.answers, self)
@@ -108,6 +112,9 @@ class Evening(RuleBasedStateMachine):
             session.execute(update(Shift).values(starts_at=self.now))
             for line in session.scalars(select(Line)):
                 line.closed_at = line.closed_until = line.closed_words = None
+        # The same evening must be the same again: of two equal peers the id decides.
+        ids = (uuid.UUID(int=number) for number in count(1))
+        self.monkeypatch.setattr(base, "uuid", SimpleNamespace(uuid4=lambda: next(ids)))
         for name in ("peer1", "peer2"):
             self.opens_console(name)
             self.chooses(name, "available")

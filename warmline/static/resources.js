@@ -61,6 +61,7 @@ async function show(url, into, pressed) {
     over();
   } catch (refusal) {
     over(refusal.message);
+    if (!into.contains(pressed)) into.replaceChildren(); // what is there answers an earlier question
     return false;
   }
   if (question !== asked || !into.isConnected) return false;
