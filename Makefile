@@ -15,7 +15,7 @@ WORDS   := --keyword Invalid --keyword Conflict --keyword NotFound --keyword Not
 .PHONY: help run test lint check format lock pictures words clean
 
 help: ## Lists these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(RUN_ENV) $(ASSETS) ## Starts the product and its simulator with a demo organization
 	@exec $(BIN)/python -m warmline.run
