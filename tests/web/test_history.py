@@ -236,6 +236,16 @@ def test_opening_the_notes_is_noted_each_time(cast: Cast) -> None:
     assert "Jules Okoro" in cast.supervisor.get(f"/contacts/{contact}").text
 
 
+def test_the_address_of_the_notes_leads_to_the_contact_and_opens_nothing(cast: Cast) -> None:
+    contact = takes_a_call(cast.peer1)
+    cast.peer1.post(f"/console/contacts/{contact}/draft", notes="The garden.")
+    answer = cast.supervisor.client.get(f"/contacts/{contact}/notes", follow_redirects=True)
+    assert (answer.status_code, answer.request.path) == (200, f"/contacts/{contact}")
+    assert "Open the notes" in answer.text
+    assert "The garden." not in answer.text
+    assert opened(contact) == []
+
+
 def test_waited_and_talked_are_what_passed(cast: Cast) -> None:
     start = clock.now()
     with time_machine.travel(start, tick=False) as now:
