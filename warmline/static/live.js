@@ -7,7 +7,7 @@ import { io } from "./vendor/socket.io.esm.min.js";
 import { readFragment } from "./api.js";
 import { notice } from "./announce.js";
 import { morph } from "./morph.js";
-import { draw, learnFromAnswer, learnFromPage } from "./time.js";
+import { clockThere, draw, learnFromAnswer, learnFromPage } from "./time.js";
 import { t } from "./words.js";
 
 const POLL_MS = 15_000;
@@ -80,7 +80,7 @@ export function live({ root, url, connected = () => {}, changed = () => {} }) {
     if (!socket.active) socket.connect(); // the server had ended it, because the login was over
     state(socket.connected ? "live" : "polling");
     const asOf = document.querySelector("[data-as-of]");
-    if (asOf) asOf.textContent = new Date().toLocaleTimeString(document.documentElement.lang);
+    if (asOf) asOf.textContent = clockThere(asOf.dataset.asOf.split(" "));
   }
 
   function failed(refusal) {
