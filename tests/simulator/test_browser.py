@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+import time
+from contextlib import suppress
 
+import pytest
+import requests
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Error, Locator, Page, expect
+
+from simulator.page import BEAT, GRACE
 from tests.simulator.test_softphone import token
-from tests.simulator.world import Product, Simulator, eventually, start_simulator, twiml
+from tests.simulator.world import CALLER, GEORGIA, Product, Simulator, eventually, start_simulator, twiml
 
 CONSOLE = """<!doctype html><title>console</title><p id="said"></p><script type="module">
 const said = (words) => (document.querySelector("#said").textContent += words + ";");
@@ -124,8 +129,31 @@ def test_a_telephone_whose_page_goes_away_hangs_up(
         page.goto("about:blank")
     else:
         page.reload()
-    eventually(lambda: simulator.call(queued)["where"] == "ended", "it did not hang up itself", seconds=5)
+    eventually(lambda: simulator.call(queued)["where"] == "ended", "it did not hang up itself", seconds=GRACE)
     assert product.wait_for("/twilio/voice/status", CallSid=queued).params["CallStatus"] == "completed"
+
+
+def test_a_telephone_whose_page_crashes_hangs_up(page: Page, simulator: Simulator, queued: str) -> None:
+    with suppress(Error):
+        page.goto("chrome://crash")  # no event of the page runs any more
+    eventually(lambda: simulator.call(queued)["where"] == "ended", "the caller stayed in the queue", seconds=15)
+
+
+def test_a_page_that_only_lost_its_stream_keeps_its_calls(product: Product, simulator: Simulator) -> None:
+    product.replies["/twilio/voice/incoming"], product.replies["/wait"] = twiml(WAITS), twiml(MUSIC)
+
+    def listens() -> requests.Response:
+        return simulator.http.get(f"{simulator.url}/phones/events?page=one", stream=True, timeout=5)
+
+    first = listens()
+    sid = simulator.ask("POST", "/phones/calls", **{"from": CALLER, "to": GEORGIA, "page": "one"})["sid"]
+    simulator.reaches(sid, "queue")
+    first.close()
+    second = listens()
+    time.sleep(GRACE + 3 * BEAT)
+    assert simulator.call(sid)["where"] == "queue"
+    second.close()
+    eventually(lambda: simulator.call(sid)["where"] == "ended", "the caller stayed in the queue", seconds=15)
 
 
 def test_the_softphone_connects_and_hangs_up(page: Page, product: Product, simulator: Simulator) -> None:
