@@ -18,7 +18,7 @@ UPDATE  := $(BIN)/pybabel --quiet update --input-file .words.pot --output-file c
 .PHONY: help run test lint check format lock pictures words clean
 
 help: ## Lists these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(RUN_ENV) $(ASSETS) ## Starts the product and its simulator with a demo organization
 	@exec $(BIN)/python -m warmline.run

@@ -76,6 +76,7 @@ class Call:
         self.sid = company.new_sid("CA")
         self.from_, self.to, self.direction = from_, to, direction
         self.params = dict(params or {})
+        self.page = ""  # of telephones, on which it was dialled
         self.status = "ringing"
         self.where = "arriving"
         self.created = now()

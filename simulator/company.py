@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,6 +68,7 @@ class Company:
         self.lines = {number: self._line(number, label, "incoming") for number, label in settings.numbers.items()}
         self.app = self._line("", "TwiML App", "client")
         self.listeners: set[Callable[[dict[str, Any]], None]] = set()
+        self.pages: Counter[str] = Counter()  # how many event streams each page of telephones has open
         self._forget()
 
     def _forget(self) -> None:

@@ -19,9 +19,10 @@ def _refuse(error: telephones.NotPossible) -> tuple[Response, int]:
 
 @handset.post("/calls")
 def dial() -> tuple[dict[str, Any], int]:
-    """{from, to}; an empty `from` withholds the number."""
+    """{from, to, page}; an empty `from` withholds the number. Of a `page` that goes away the calls end."""
     wish = asked()
-    call = telephones.dial(company(), str(wish.get("from", "")), str(wish.get("to", "")))
+    from_, to, page = (str(wish.get(name, "")) for name in ("from", "to", "page"))
+    call = telephones.dial(company(), from_, to, page)
     return telephones.describe(call), 201
 
 

@@ -25,8 +25,8 @@ class NotPossible(ValueError):
     """The telephone cannot do that; the message says why."""
 
 
-def dial(company: Company, from_: str, to: str) -> Call:
-    """Call a line. An empty `from_` withholds the number."""
+def dial(company: Company, from_: str, to: str, page: str = "") -> Call:
+    """Call a line. An empty `from_` withholds the number; `page` is the one on which the telephone stands."""
     from_ = from_ or WITHHELD
     if not E164.fullmatch(from_) and from_ not in WITHHELD_SPELLINGS:
         raise NotPossible(f"{from_} is not a telephone number")
@@ -34,6 +34,7 @@ def dial(company: Company, from_: str, to: str) -> Call:
     if line is None:
         raise NotPossible(f"{to} is not in service")
     call = Call(company, line, from_=from_, to=to)
+    call.page = page
     call.show({"state": "arriving", "status": call.status})
     start(call, Target(line.voice_url))
     return call

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -167,6 +168,11 @@ def test_people_numbers_and_times_of_the_tour_are_those_of_the_demo():
     assert f"has {POLICY.connect.seconds} seconds" in walk
     assert f"gives the peer {POLICY.wrap_up.seconds} seconds" in walk
     assert f"in the last {POLICY.presence.seconds} seconds" in section(README, "Words")
+
+
+def test_make_lists_its_commands_in_straight_columns():
+    listed = subprocess.check_output(["make", "--no-print-directory", "help"], cwd=ROOT, text=True).splitlines()
+    assert {re.match(r"  make [a-z]+ +", line).end() for line in listed} == {len("  make pictures ")}
 
 
 def test_commands_that_are_named_exist():

@@ -14,21 +14,23 @@ const STATES = {
   ended: "Call ended",
 };
 
+const PAGE = Math.random().toString(36).slice(2); // by this name the company knows whose telephones these are
 const phones = [];
 const silent = document.getElementById("silent");
 const link = document.getElementById("link");
 
-async function post(path, body = {}) {
+async function ask(method, path, body) {
   const answer = await fetch(path, {
-    method: "POST",
+    method,
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
+    body: body && JSON.stringify(body),
   }).catch(() => {
     throw new Error(UNREACHABLE);
   });
   if (!answer.ok) {
     const found = await answer.json().catch(() => ({}));
-    throw new Error(found.error ?? `The phone company answered ${answer.status}.`);
+    const error = new Error(found.error ?? `The phone company answered ${answer.status}.`);
+    throw Object.assign(error, { status: answer.status });
   }
   return answer.status === 204 ? null : answer.json();
 }
@@ -112,7 +114,7 @@ class Telephone {
     this.early = [];
     try {
       const from = this.fields.withheld.checked ? "" : this.mine;
-      const call = await post("/phones/calls", { from, to: this.other });
+      const call = await ask("POST", "/phones/calls", { from, to: this.other, page: PAGE });
       this.call = call.sid;
       this.show(STATES[call.where]);
       this.endButton.focus();
@@ -125,15 +127,35 @@ class Telephone {
     early.forEach((event) => this.take(event));
   }
 
+  // Asks something of the call. One that the company does not know, because it was started anew, is over.
+  async ofCall(method, act, body) {
+    const { call } = this;
+    try {
+      return await ask(method, `/phones/calls/${call}${act}`, body);
+    } catch (error) {
+      if (call !== this.call) return null; // it ended meanwhile
+      if (error.status === 404) this.ended();
+      else this.show(error.message);
+      return null;
+    }
+  }
+
   async hangUp() {
-    if (this.call) await post(`/phones/calls/${this.call}/hangup`).catch((error) => this.show(error.message));
+    if (this.call) await this.ofCall("POST", "/hangup", {});
+  }
+
+  // The company was out of reach for a while: is there still a call?
+  async catchUp() {
+    if (!this.call) return;
+    const found = await this.ofCall("GET", "");
+    if (found && found.sid === this.call && found.where === "ended") this.ended();
   }
 
   async press(key) {
     if (!this.call) return;
     write(this.parts.heard, `You pressed ${key}`, "aside");
     hush(); // a key cuts a prompt short
-    await post(`/phones/calls/${this.call}/keys`, { digits: key }).catch((error) => this.show(error.message));
+    await this.ofCall("POST", "/keys", { digits: key });
   }
 
   async text() {
@@ -146,7 +168,7 @@ class Telephone {
     }, QUIET_MS);
     this.parts.unsent.textContent = "";
     try {
-      await post("/phones/texts", { from: this.mine, to: this.other, body: body.value });
+      await ask("POST", "/phones/texts", { from: this.mine, to: this.other, body: body.value });
       body.value = "";
     } catch (error) {
       this.parts.unsent.textContent = `Not sent. ${error.message}`;
@@ -230,8 +252,11 @@ add();
 document.getElementById("another").addEventListener("click", () => add().root.focus());
 silent.addEventListener("change", hush);
 
-const events = new EventSource("/phones/events");
-events.onopen = () => (link.textContent = "");
+const events = new EventSource(`/phones/events?page=${PAGE}`);
+events.onopen = () => {
+  link.textContent = "";
+  phones.forEach((phone) => phone.catchUp());
+};
 events.onerror = () => (link.textContent = UNREACHABLE);
 events.onmessage = ({ data }) => {
   const event = JSON.parse(data);

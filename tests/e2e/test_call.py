@@ -2,6 +2,8 @@
 
 import re
 import time
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Page, expect
 
@@ -66,6 +68,19 @@ def test_a_call_is_answered_and_logged_while_the_supervisor_watches(enter: Enter
     log(peer)
     expect(robin).to_contain_text("idle")
     expect(peer.get_by_role("region", name="My contacts")).to_contain_text("logged")
+
+
+def test_the_board_shows_the_time_where_the_lines_are(enter: Enter) -> None:
+    """Whoever reads it sits in another zone, and their computer's clock is wrong."""
+    board = enter("supervisor", timezone_id="Europe/Berlin")
+    board.add_init_script("const now = Date.now; Date.now = () => now() + 3_600_000;")
+    board.reload()
+    expect(board.locator("#connection")).to_have_text("Live")
+    shown = board.locator("[data-as-of]")
+    expect(shown).to_have_text(re.compile(r"^\d+:\d\d:\d\d [AP]M E[SD]T · \d+:\d\d:\d\d [AP]M C[SD]T$"))
+    now = datetime.now(ZoneInfo("America/New_York"))
+    minutes = {f"{now - timedelta(minutes=ago):%-I:%M}" for ago in (0, 1)}
+    assert shown.inner_text()[: len("12:00")].rstrip(":") in minutes
 
 
 def test_an_offer_is_on_the_screen_within_a_second(enter: Enter, caller: Caller) -> None:

@@ -144,6 +144,33 @@ def test_a_lost_connection_is_said_and_so_is_its_return(enter: Enter, tidy: None
     expect(notices(peer).get_by_text("No connection.")).to_be_hidden()
 
 
+def test_away_counts_from_when_the_connection_was_lost(enter: Enter, tidy: None) -> None:
+    """The page had last asked 14 seconds before, and nobody was away then."""
+    peer = enter("peer1")
+    peer.clock.install()
+    peer.reload()
+    expect(peer.locator("#connection")).to_have_text("Live")
+    lost = notices(peer).get_by_text("No connection.")
+    away = notices(peer).get_by_text("You were away")
+    peer.clock.fast_forward(14_000)
+    peer.context.set_offline(True)
+    peer.clock.fast_forward(2_000)
+    expect(lost).to_be_visible()
+    peer.clock.fast_forward(6_000)
+    peer.context.set_offline(False)
+    expect(lost).to_be_hidden()
+    expect(away).to_be_hidden()
+    peer.clock.fast_forward(14_000)
+    peer.context.set_offline(True)
+    peer.clock.fast_forward(2_000)
+    expect(lost).to_be_visible()
+    peer.clock.fast_forward(24_000)
+    peer.context.set_offline(False)
+    expect(away).to_have_text(re.compile(r"You were away 2[4-9] seconds"))
+    peer.clock.fast_forward(60_000)  # the computer sleeps, and nothing tells it that the connection is lost
+    expect(away).to_have_text(re.compile(r"You were away 6\d seconds"))
+
+
 def test_whoever_was_logged_out_loses_nothing(enter: Enter, caller: Caller) -> None:
     first = enter("peer1")
     choose(first, "Available")

@@ -1,5 +1,6 @@
 """The demo is there once, however often it is made."""
 
+import re
 from typing import Any
 
 import pytest
@@ -42,6 +43,15 @@ def test_lantern_and_its_neighbour() -> None:
         },
         "Harbor Voices": {"Harbor": ("+16065550104", "America/New_York", both)},
     }
+
+
+def test_the_crisis_card_asks_for_what_a_peer_can_do() -> None:
+    """A conversation has two people: a peer says the number, and cannot bring somebody else into the call."""
+    with db.reading() as session:
+        cards = [line.card or {} for line in session.scalars(select(Line))]
+    for card in cards:
+        assert "say the number" in card["policy"]
+        assert not re.search(r"\b(add|join|transfer|connect)\b", card["policy"])
 
 
 @pytest.mark.parametrize(

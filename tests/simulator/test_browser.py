@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+import time
+from contextlib import suppress
 
+import pytest
+import requests
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Error, Locator, Page, expect
+
+from simulator.page import BEAT, GRACE
 from tests.simulator.test_softphone import token
-from tests.simulator.world import Product, Simulator, twiml
+from tests.simulator.world import CALLER, GEORGIA, Product, Simulator, eventually, start_simulator, twiml
 
 CONSOLE = """<!doctype html><title>console</title><p id="said"></p><script type="module">
 const said = (words) => (document.querySelector("#said").textContent += words + ";");
@@ -55,6 +61,99 @@ def test_a_line_is_called_from_the_page(page: Page, product: Product, simulator:
     expect(page.get_by_role("region", name="Telephone 2").get_by_role("status")).to_have_text("Ready")
     product.wait_for("/twilio/voice/status")
     assert problems == []
+
+
+WAITS = "<Enqueue waitUrl='/wait'>line</Enqueue>"
+MUSIC = "<Pause length='600'/>"
+
+
+@pytest.fixture
+def queued(page: Page, product: Product, simulator: Simulator) -> str:
+    """The SID of a call from the page that waits in the queue."""
+    product.replies["/twilio/voice/incoming"], product.replies["/wait"] = twiml(WAITS), twiml(MUSIC)
+    page.goto(simulator.url)
+    telephone(page).get_by_role("button", name="Dial").click()
+    expect(telephone(page).get_by_role("status")).to_have_text("Waiting in the queue")
+    return product.to("/twilio/voice/incoming")[0].params["CallSid"]
+
+
+def telephone(page: Page) -> Locator:
+    return page.get_by_role("region", name="Telephone 1")
+
+
+@pytest.mark.parametrize("key", ["Hang up", "2"])
+def test_a_call_that_the_company_does_not_know_is_over(
+    page: Page, simulator: Simulator, product: Product, key: str
+) -> None:
+    product.replies["/twilio/voice/incoming"], product.replies["/wait"] = twiml(WAITS), twiml(MUSIC)
+    page.route("**/phones/events*", lambda route: route.abort())  # nothing else says that it is over
+    page.goto(simulator.url)
+    phone = telephone(page)
+    phone.get_by_role("button", name="Dial").click()
+    expect(phone.get_by_role("button", name="Hang up")).to_be_enabled()
+    simulator.ask("POST", "/script/reset")
+    phone.get_by_role("button", name=key, exact=True).click()
+    expect(phone.get_by_role("status")).to_have_text("Call ended")
+    expect(phone.get_by_role("button", name="Dial")).to_be_enabled()
+
+
+def test_a_company_that_starts_anew_has_no_calls(page: Page, product: Product) -> None:
+    product.replies["/twilio/voice/incoming"], product.replies["/wait"] = twiml(WAITS), twiml(MUSIC)
+    first, url = start_simulator(product.base_url)
+    try:
+        page.goto(url)
+        phone = telephone(page)
+        phone.get_by_role("button", name="Dial").click()
+        expect(phone.get_by_role("status")).to_have_text("Waiting in the queue")
+    finally:
+        first.kill()
+        first.wait(5)
+    expect(page.get_by_text("The phone company cannot be reached.")).to_be_visible()
+    second, _ = start_simulator(product.base_url, SIMULATOR_PORT=url.rpartition(":")[2])
+    try:
+        expect(phone.get_by_role("status")).to_have_text("Call ended", timeout=10_000)
+        phone.get_by_role("button", name="Dial").click()
+        expect(phone.get_by_role("status")).to_have_text("Waiting in the queue")
+    finally:
+        second.terminate()
+        second.wait(5)
+
+
+@pytest.mark.parametrize("leaves", ["closes", "goes elsewhere", "loads it again"])
+def test_a_telephone_whose_page_goes_away_hangs_up(
+    page: Page, product: Product, simulator: Simulator, queued: str, leaves: str
+) -> None:
+    if leaves == "closes":
+        page.close()
+    elif leaves == "goes elsewhere":
+        page.goto("about:blank")
+    else:
+        page.reload()
+    eventually(lambda: simulator.call(queued)["where"] == "ended", "it did not hang up itself", seconds=GRACE)
+    assert product.wait_for("/twilio/voice/status", CallSid=queued).params["CallStatus"] == "completed"
+
+
+def test_a_telephone_whose_page_crashes_hangs_up(page: Page, simulator: Simulator, queued: str) -> None:
+    with suppress(Error):
+        page.goto("chrome://crash")  # no event of the page runs any more
+    eventually(lambda: simulator.call(queued)["where"] == "ended", "the caller stayed in the queue", seconds=15)
+
+
+def test_a_page_that_only_lost_its_stream_keeps_its_calls(product: Product, simulator: Simulator) -> None:
+    product.replies["/twilio/voice/incoming"], product.replies["/wait"] = twiml(WAITS), twiml(MUSIC)
+
+    def listens() -> requests.Response:
+        return simulator.http.get(f"{simulator.url}/phones/events?page=one", stream=True, timeout=5)
+
+    first = listens()
+    sid = simulator.ask("POST", "/phones/calls", **{"from": CALLER, "to": GEORGIA, "page": "one"})["sid"]
+    simulator.reaches(sid, "queue")
+    first.close()
+    second = listens()
+    time.sleep(GRACE + 3 * BEAT)
+    assert simulator.call(sid)["where"] == "queue"
+    second.close()
+    eventually(lambda: simulator.call(sid)["where"] == "ended", "the caller stayed in the queue", seconds=15)
 
 
 def test_the_softphone_connects_and_hangs_up(page: Page, product: Product, simulator: Simulator) -> None:

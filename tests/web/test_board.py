@@ -1,6 +1,6 @@
 """The supervisors' board over HTTP."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
@@ -82,6 +82,18 @@ def test_the_board_says_whose_console_is_not_open(cast: Cast) -> None:
     assert cast.supervisor.get("/board").text.count("no console open") == 0
     with time_machine.travel(clock.now() + A_MINUTE):
         assert cast.supervisor.get("/board").text.count("no console open") == 1
+
+
+@pytest.mark.parametrize(
+    ("reader", "shown"), [("en", "12:00:00 PM EST · 11:00:00 AM CST"), ("es", "12:00:00 EST · 11:00:00 CST")]
+)
+def test_the_board_is_as_of_the_time_where_the_lines_are(cast: Cast, reader: str, shown: str) -> None:
+    """Georgia and D.C. have one zone, Illinois another."""
+    with time_machine.travel(datetime(2026, 11, 20, 17, 0, tzinfo=UTC), tick=False):
+        cast.supervisor.log_in()
+        cast.supervisor.post("/language", language=reader)
+        page = cast.supervisor.get("/board").text
+        assert f'data-as-of="America/New_York America/Chicago">{shown}<' in page
 
 
 def test_the_version_changes_with_the_answer_and_only_then(cast: Cast) -> None:

@@ -10,12 +10,13 @@ from flask import Flask
 from jwt import decode
 
 from tests.cast import ENVIRONMENT, Cast, Person, settings
-from tests.web.walk import ILLINOIS, calls, counted, hangs_up, is_ready, state, talk, writes
+from tests.web.walk import ILLINOIS, calls, counted, hangs_up, is_ready, peer, state, talk, writes
 from warmline import clock
 from warmline.app import create_app
-from warmline.contacts import connect, wrapup
+from warmline.contacts import connect, dispatch, offers, wrapup
 
 LATER = timedelta(hours=13)
+A_PAUSE = timedelta(minutes=2)
 REPORT: dict[str, Any] = {
     "disposition": "support_given",
     "reasons": ["emotional", "social"],
@@ -117,6 +118,31 @@ def test_not_now_passes_the_caller_on(cast: Cast) -> None:
     assert cast.peer1.post(f"/console/offers/{offer}/decline").json == {"ok": True}
     assert state(cast.peer1)["offers"] == []
     assert offered(cast.peer2)["contact"] == contact
+
+
+@pytest.mark.parametrize(
+    ("channel", "reason", "told"),
+    [
+        ("voice", "no_answer", "The call on the Georgia line was not answered in time."),
+        ("text", "no_answer", "The text on the Georgia line was not answered in time."),
+        ("voice", "peer_gone", "so the Georgia line took the offer back."),
+    ],
+)
+def test_whoever_did_not_answer_is_promised_no_other_peer(cast: Cast, channel: str, reason: str, told: str) -> None:
+    """Nobody else is there, so the same peer is asked again after a pause."""
+    is_ready(cast.peer1)
+    calls() if channel == "voice" else writes()
+    rings = " ".join(cast.peer1.get("/console").text.split())
+    assert "another peer is asked, or after a pause you again" in rings
+    offers.expire(offered(cast.peer1)["id"], reason, clock.now())
+    page = " ".join(cast.peer1.get("/console").text.split())
+    assert told in page
+    assert "kept their place, and you may be asked again." in page
+    assert "next peer" not in rings + page
+    with time_machine.travel(clock.now() + A_PAUSE):
+        is_ready(cast.peer1)
+        dispatch.run(peer(cast.peer1).organization_id, clock.now())
+        assert offered(cast.peer1)["line"] == "Georgia"
 
 
 def test_without_a_script_every_button_leads_back_to_the_page(cast: Cast) -> None:

@@ -1,6 +1,7 @@
 """Every error is an answer: JSON for who asked for it, else a page."""
 
 import logging
+import re
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -77,8 +78,38 @@ def test_an_error_as_a_page(failing: Flask, path: str, status: int) -> None:
         assert "5550123" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("path", "page"),
+    [
+        ("/contacts/1/notes", "/contacts/1"),
+        ("/lines/1/reopen", "/lines/1"),
+        ("/directory/1/deactivate", "/directory/1"),
+        ("/console/offers/1/accept", "/"),
+        ("/console/contacts/1/resources/2/add", "/"),
+        ("/board/alerts/1/acknowledge", "/"),
+        ("/language", "/"),
+        ("/logout", "/"),
+    ],
+)
+def test_the_address_of_a_form_leads_to_its_page(cast: Cast, path: str, page: str) -> None:
+    """As when the address of a refusal is opened once more."""
+    for opened in (cast.supervisor.client.get, cast.supervisor.client.head):
+        answer = opened(path, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+        assert (answer.status_code, answer.headers["Location"]) == (303, page)
+
+
+def test_every_address_that_takes_a_form_answers_a_reader_with_a_page(app: Flask) -> None:
+    """Webhooks have no reader."""
+    forms = {rule.rule for rule in app.url_map.iter_rules() if rule.methods and "POST" in rule.methods}
+    hooks = {path for path in forms if path.startswith("/twilio/")}
+    assert hooks
+    for path in forms:
+        answer = app.test_client().get(re.sub("<.*?>", "1", path), headers={"Accept": "text/html"})
+        assert answer.status_code in ({405} if path in hooks else {200, 302, 303}), path
+
+
 def test_what_may_be_done_next_is_in_the_headers(failing: Flask) -> None:
-    assert "POST" in failing.test_client().get("/logout").headers["Allow"]
+    assert "POST" in failing.test_client().get("/logout", headers=JSON).headers["Allow"]
     assert failing.test_client().get("/no-database").headers["Retry-After"] == "5"
 
 

@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
+from routing.facts import POLICY
 from tests.cast import Cast
 from tests.web import walk
 from tests.web.test_safety import HANDOFF, takes_a_call, takes_a_text
 from tests.web.walk import ILLINOIS, calls, counted, hangs_up
 from warmline import clock, db
+from warmline.contacts import parting
 from warmline.contacts.screens import past
-from warmline.models import Event, Line
+from warmline.models import Engagement, Event, Line
 
 NUMBERS = re.compile(r"\+?1?404\W?555\W?01\d\d|\+1404")
 ROW = re.compile(r'href="/contacts/([0-9a-f]{32})"')
@@ -48,6 +50,34 @@ def test_contacts_are_listed_newest_first_with_what_became_of_them(cast: Cast) -
     for words in ("Robin Hale", "Handed off to crisis help", "supervisor asked", "hand-off", "left before an answer"):
         assert words in page
     assert not NUMBERS.search(page)
+
+
+def test_each_ending_stands_where_its_peer_stands(cast: Cast) -> None:
+    """Marisol lost the contact and logged it last; Robin, who took it over, logged it first."""
+    with time_machine.travel(clock.now(), tick=False) as now:
+        contact = takes_a_text(cast.peer2)
+        now.shift(POLICY.leave + timedelta(seconds=1))
+        walk.is_ready(cast.peer1)
+        with db.reading() as session:
+            lost = session.query(Engagement).filter_by(contact_id=contact).one().id
+        parting.console_gone(lost, clock.now())
+        cast.peer1.post(f"/console/offers/{walk.state(cast.peer1)['offers'][0]['id']}/accept")
+        cast.peer1.post(f"/console/contacts/{contact}/end")
+        logged = {"disposition": "support_given", "reasons": "social"}
+        assert cast.peer1.post(f"/console/contacts/{contact}/report", **logged).status_code == 200
+
+        def cells() -> list[str]:
+            found = re.findall(r"<td>(.*?)</td>", cast.supervisor.get("/contacts").text, re.DOTALL)
+            return [" ".join(cell.split()) for cell in found[3:5]]
+
+        assert cells() == ["Marisol Vega, Robin Hale", "–, Support given"], "what is not logged yet keeps its place"
+        now.shift(timedelta(seconds=30))
+        logged["disposition"] = "dropped"
+        assert cast.peer2.post(f"/console/contacts/{contact}/report", **logged).status_code == 200
+        assert cells() == ["Marisol Vega, Robin Hale", "The connection dropped, Support given"]
+        page = cast.supervisor.get(f"/contacts/{contact}").text
+        reports = re.findall(r"<strong>([^<]*)</strong>", page[page.index('id="reports-title"') :])
+        assert reports == ["Marisol Vega", "Robin Hale"]
 
 
 def test_an_empty_history_says_so(cast: Cast) -> None:
@@ -204,6 +234,16 @@ def test_opening_the_notes_is_noted_each_time(cast: Cast) -> None:
     }
     assert opened(contact) == [{"account": cast.supervisor.account.id}, {"account": cast.admin.account.id}]
     assert "Jules Okoro" in cast.supervisor.get(f"/contacts/{contact}").text
+
+
+def test_the_address_of_the_notes_leads_to_the_contact_and_opens_nothing(cast: Cast) -> None:
+    contact = takes_a_call(cast.peer1)
+    cast.peer1.post(f"/console/contacts/{contact}/draft", notes="The garden.")
+    answer = cast.supervisor.client.get(f"/contacts/{contact}/notes", follow_redirects=True)
+    assert (answer.status_code, answer.request.path) == (200, f"/contacts/{contact}")
+    assert "Open the notes" in answer.text
+    assert "The garden." not in answer.text
+    assert opened(contact) == []
 
 
 def test_waited_and_talked_are_what_passed(cast: Cast) -> None:

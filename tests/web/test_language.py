@@ -89,6 +89,11 @@ def translations() -> list[str]:
     return [code for code in language.OFFERED if code != "en"]
 
 
+def test_the_english_of_pages_is_american() -> None:
+    british = re.compile(r"\w*(?:centre|colour|favour|honour|labour|behaviour|neighbour|programme|organis|recognis)\w*")
+    assert [words for words in sentences() if british.search(words)] == []
+
+
 @pytest.mark.parametrize("code", translations())
 def test_every_sentence_of_pages_scripts_and_errors_is_translated_and_none_is_left_over(code: str) -> None:
     known, said = catalogue(code), sentences()

@@ -297,6 +297,25 @@ class TestClosingEarly:
         assert [event.why["account"] for event in events("closed_early")] == [cast.supervisor.account.id]
         assert [event.why["account"] for event in events("reopened")] == [cast.admin.account.id]
 
+    def test_the_page_promises_no_opening_that_nobody_knows(self, cast: Cast) -> None:
+        page = f"/lines/{line().id}/close"
+        nobody_knows = "but not when the line opens again"
+        assert nobody_knows in words(cast.supervisor, page), "a line that never closes has no next opening"
+        assert "told why, when the line opens again" not in words(cast.supervisor, page)
+        self.close(cast.supervisor)
+        assert nobody_knows in words(cast.supervisor, page)
+        cast.supervisor.post(f"/lines/{line().id}/reopen")
+        set_up(hours={"4": [["09:00", "22:00"]], "0": [["09:00", "17:00"]]})
+        with time_machine.travel(NOON, tick=False):
+            cast.supervisor.log_in()
+            assert "told why, when the line opens again, and 988" in words(cast.supervisor, page)
+
+    def test_own_words_take_the_place_of_the_chosen_sentence(self, cast: Cast) -> None:
+        assert "callers hear them instead of the sentence" in words(cast.supervisor, f"/lines/{line().id}/close")
+        own = {"words-en": "We moved house.", "words-es": "Nos mudamos."}
+        assert self.close(cast.supervisor, **own).status_code == 303
+        assert line().closed_words == {"en": "We moved house.", "es": "Nos mudamos."}
+
     def test_pressing_twice_is_once(self, cast: Cast) -> None:
         assert [self.close(cast.supervisor).status_code for _ in range(2)] == [303, 303]
         assert len(events("closed_early")) == 1

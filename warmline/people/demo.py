@@ -1,4 +1,4 @@
-"""The demo organization: lines, peers, a supervisor, an administrator; and a neighbour who may see nothing of it."""
+"""The demo organization: lines, peers, a supervisor, an administrator; and a neighbor who may see nothing of it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -95,7 +95,7 @@ ORGANIZATIONS = (
 
 POLICY = (
     "Stay with the caller.\nTell your supervisor at once.\n"
-    "Ask whether you may add 988 or the crisis center.\nIn danger of life: 911."
+    "Ask whether they would call 988 or the crisis center, and say the number.\nIn danger of life: 911."
 )
 
 

@@ -7,7 +7,7 @@ import { io } from "./vendor/socket.io.esm.min.js";
 import { readFragment } from "./api.js";
 import { notice } from "./announce.js";
 import { morph } from "./morph.js";
-import { draw, learnFromAnswer, learnFromPage } from "./time.js";
+import { clockThere, draw, learnFromAnswer, learnFromPage } from "./time.js";
 import { t } from "./words.js";
 
 const POLL_MS = 15_000;
@@ -21,7 +21,7 @@ export function live({ root, url, connected = () => {}, changed = () => {} }) {
   const socket = io({ transports: ["websocket"] });
   let etag = null;
   let shownUrl = url();
-  let lastGood = Date.now();
+  let lostAt = null; // since when the server was not heard, or this computer slept
   let wanted = false;
   let running = null;
 
@@ -70,8 +70,8 @@ export function live({ root, url, connected = () => {}, changed = () => {} }) {
   }
 
   function good() {
-    const away = Date.now() - lastGood;
-    lastGood = Date.now();
+    const away = Date.now() - (lostAt ?? Date.now());
+    lostAt = null;
     if (away > AWAY_MS) {
       notice("away", t("You were away {span}. Here is the latest.", { span: spoken(away) }));
       if (socket.connected) socket.disconnect().connect(); // it may be dead without knowing it
@@ -80,10 +80,15 @@ export function live({ root, url, connected = () => {}, changed = () => {} }) {
     if (!socket.active) socket.connect(); // the server had ended it, because the login was over
     state(socket.connected ? "live" : "polling");
     const asOf = document.querySelector("[data-as-of]");
-    if (asOf) asOf.textContent = new Date().toLocaleTimeString(document.documentElement.lang);
+    if (asOf) asOf.textContent = clockThere(asOf.dataset.asOf.split(" "));
+  }
+
+  function lost(at) {
+    lostAt ??= at;
   }
 
   function failed(refusal) {
+    lost(Date.now());
     etag = null; // what comes next may be another login's
     if (refusal.status === 401) {
       notice("connection", t("You are logged out. Log in again in another tab, then come back: what you typed is still here."));
@@ -100,11 +105,14 @@ export function live({ root, url, connected = () => {}, changed = () => {} }) {
     connected(socket);
     refresh();
   });
-  socket.on("disconnect", refresh); // is it only the socket, the network, or the login?
+  socket.on("disconnect", () => {
+    lost(Date.now());
+    refresh(); // is it only the socket, the network, or the login?
+  });
   socket.on("changed", refresh);
 
   every(POLL_MS, refresh);
-  onWaking(refresh);
+  onWaking(refresh, lost);
   learnFromPage(root.firstElementChild.dataset.now);
   draw();
   return { socket, refresh };
@@ -133,11 +141,12 @@ function state(name) {
   element.textContent = STATES[name];
 }
 
-// A computer that slept ran no timers: the next tick comes much too late.
-function onWaking(act) {
+// A computer that slept ran no timers: the next tick comes much too late. `lost` is told when the last one was.
+function onWaking(act, lost) {
   let ticked = Date.now();
   every(0, () => {
     const slept = Date.now() - ticked > AWAY_MS;
+    if (slept) lost(ticked);
     ticked = Date.now();
     if (slept) act();
   });

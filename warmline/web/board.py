@@ -1,13 +1,27 @@
 """The supervisors' board: who waits on each line, and what each peer does."""
 
+from collections.abc import Iterable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from babel import dates
 from flask import Blueprint, current_app, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from warmline import clock
 from warmline.contacts import screens
-from warmline.web import access
+from warmline.web import access, language
 
 blueprint = Blueprint("board", __name__, url_prefix="/board")
+
+
+@blueprint.app_template_filter()
+def clock_there(now: datetime, zones: Iterable[str]) -> str:
+    """The time where the lines are, as `clockThere` in static/time.js writes it: "4:19:18 AM EST · 3:19:18 AM CST"."""
+    skeleton, locale = "hms" if language.chosen() == "en" else "Hms", language.chosen()
+    there = [now.astimezone(ZoneInfo(zone)) for zone in zones]
+    times = [f"{dates.format_skeleton(skeleton, at, locale=locale)} {at.tzname()}" for at in there]
+    return " · ".join(times).replace("\u202f", " ")
 
 
 @blueprint.get("")

@@ -2,7 +2,7 @@
 
 import logging
 
-from flask import Flask, jsonify, make_response, redirect, render_template, request, url_for
+from flask import Flask, current_app, jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
@@ -38,6 +38,12 @@ TITLES = {
     429: later("Too many tries"),
     500: later("Something went wrong"),
     503: later("Not reachable"),
+}
+# Where the form of an address stands that only takes one; where no other is named, whoever asks goes home.
+PAGES = {
+    "directory.deactivate": "directory.one",
+    "history.notes": "history.contact",
+    "lines.reopen": "lines.settings",
 }
 OUT_OF_DATE = later("This page is out of date. Load it again, and try once more.")
 
@@ -80,12 +86,26 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         # Only what was asked for by GET can be shown afterwards.
         after = request.full_path.rstrip("?") if request.method == "GET" else None
         return redirect(url_for("account.login", next=after))
+    if status == 405 and request.method in {"GET", "HEAD"} and not wants_json() and (page := _page_of_form()):
+        return redirect(page, 303)
     code = "not_logged_in" if status == 401 else error.name.lower().replace(" ", "_")
     response = make_response(answer(status, code, language.say(MESSAGES.get(status, MESSAGES[400]))))
     for name, value in error.get_headers():
         if name in {"Allow", "Retry-After"}:
             response.headers[name] = value
     return response
+
+
+def _page_of_form() -> str | None:
+    """Where a reader finds the form whose address they opened, or loaded again after an error; None for a webhook.
+
+    Opening it by address does not do what the form does, and is no mistake to be scolded for.
+    """
+    adapter = current_app.create_url_adapter(request)
+    if adapter is None or request.path.startswith("/twilio/"):
+        return None
+    endpoint, values = adapter.match(method="POST")
+    return url_for(PAGES[endpoint], **values) if endpoint in PAGES else url_for("account.home")
 
 
 def _database(error: SQLAlchemyError) -> ResponseReturnValue:

@@ -49,7 +49,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class PastContact:
-    """One row. `talked` adds up every peer's part; None: nobody talked."""
+    """One row. `talked` adds up every peer's part; None: nobody talked.
+
+    Each peer stands there once, in the order in which they took the contact; `dispositions` are theirs, in that order.
+    """
 
     id: str
     at: datetime
@@ -178,12 +181,13 @@ def contact(organization_id: str, contact_id: str) -> WholeContact:
             select(Handoff, Peer.name).join(Peer, Peer.id == Handoff.peer_id).where(Handoff.contact_id == one.id)
         ).all()
         moments = _moments(session, one)
+    turns = list(dict.fromkeys(part.peer_id for part, _ in engagements))
     return WholeContact(
         row=row,
         parts=tuple(Part(name, part.state, part.began_at, _talked(part), part.reason) for part, name in engagements),
         reports=tuple(
             PastReport(name, report.disposition, tuple(report.reasons), report.completed_at, bool(report.notes))
-            for report, name in reports
+            for report, name in sorted(reports, key=lambda row: turns.index(row[0].peer_id))
         ),
         handoffs=tuple(
             PastHandoff(name, HandoffShown(kept.given_to, kept.words, kept.agreed, kept.warmth, kept.outcome, notes=""))
@@ -222,7 +226,7 @@ def _on(day: date, zone: str, line_ids: list[str]) -> ColumnElement[bool]:
 def _rows(session: Session, found: list[Contact], now: datetime) -> tuple[PastContact, ...]:
     """The contacts as rows, with five queries however many they are."""
     ids = [each.id for each in found]
-    parts, dispositions = defaultdict(list), defaultdict(list)
+    parts = defaultdict(list)
     for engagement, name in session.execute(
         select(Engagement, Peer.name)
         .join(Peer, Peer.id == Engagement.peer_id)
@@ -230,14 +234,17 @@ def _rows(session: Session, found: list[Contact], now: datetime) -> tuple[PastCo
         .order_by(Engagement.began_at, Engagement.id)
     ):
         parts[engagement.contact_id].append((engagement, name))
-    for contact_id, disposition in session.execute(
-        select(Report.contact_id, Report.disposition)
-        .where(Report.contact_id.in_(ids), Report.completed_at.is_not(None))
-        .order_by(Report.completed_at)
-    ):
-        dispositions[contact_id].append(disposition)
+    logged: dict[tuple[str, str], Disposition | None] = {
+        (contact_id, peer_id): disposition
+        for contact_id, peer_id, disposition in session.execute(
+            select(Report.contact_id, Report.peer_id, Report.disposition).where(
+                Report.contact_id.in_(ids), Report.completed_at.is_not(None)
+            )
+        )
+    }
     alerted = set(session.scalars(select(Alert.contact_id).where(Alert.contact_id.in_(ids))))
     given = set(session.scalars(select(Handoff.contact_id).where(Handoff.contact_id.in_(ids))))
+    peers = {each.id: {part.peer_id: name for part, name in parts[each.id]} for each in found}
     return tuple(
         PastContact(
             id=each.id,
@@ -249,8 +256,8 @@ def _rows(session: Session, found: list[Contact], now: datetime) -> tuple[PastCo
             state=each.state,
             waited=_waited(each, now),
             talked=_sum(_talked(part) for part, _ in parts[each.id]),
-            peers=tuple(dict.fromkeys(name for _, name in parts[each.id])),
-            dispositions=tuple(dispositions[each.id]),
+            peers=tuple(peers[each.id].values()),
+            dispositions=tuple(logged.get((each.id, peer_id)) for peer_id in peers[each.id]),
             alert=each.id in alerted,
             handoff=each.id in given,
         )

@@ -85,6 +85,11 @@ class Board:
     survey: SurveyToday
     alerts: tuple[BoardAlert, ...]
 
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """Where the lines are, each zone once, in the order of the lines."""
+        return tuple(dict.fromkeys(line.opening.zone for line in self.lines)) or ("UTC",)
+
 
 def board_state(organization_id: str, now: datetime) -> dict[str, Any]:
     """The answer of `GET /board/state`."""
