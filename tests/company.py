@@ -194,6 +194,8 @@ class Company:
 
     # What we are asked for: telephony.gateway.Gateway
 
+    def sign_in(self) -> None: ...
+
     def move_caller(self, queue_sid: str, call_sid: str, path: str) -> None:
         with self._trouble():
             contact_id = path.split("/")[4]
