@@ -4,6 +4,7 @@ BIN     := .venv/bin
 RUN_ENV := .venv/.installed
 DEV_ENV := .venv/.installed-dev
 ASSETS  := warmline/static/vendor/manifest.json
+TWILIO  := tests/telephony/published/manifest.json
 CODE    := warmline routing config simulator scripts
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --custom-compile-command "make lock"
@@ -23,7 +24,7 @@ help: ## Lists these commands
 run: $(RUN_ENV) $(ASSETS) ## Starts the product and its simulator with a demo organization
 	@exec $(BIN)/python -m warmline.run
 
-test: $(DEV_ENV) $(ASSETS) ## Runs every test, against real PostgreSQL, Redis and Chromium
+test: $(DEV_ENV) $(ASSETS) $(TWILIO) ## Runs every test, against real PostgreSQL, Redis and Chromium
 	@scripts/chromium
 	@$(BIN)/python -m tests.servers
 	$(BIN)/pytest -n logical --dist worksteal
@@ -60,7 +61,7 @@ words: $(DEV_ENV) ## Collects the sentences of pages into config/words/*.po, for
 	@rm .words.pot
 
 clean: ## Removes environment, assets and caches; keeps the data in var/
-	rm -rf .venv warmline/static/vendor .*_cache .hypothesis test-results
+	rm -rf .venv $(dir $(ASSETS) $(TWILIO)) .*_cache .hypothesis test-results
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(RUN_ENV): requirements.txt scripts/install
@@ -71,5 +72,5 @@ $(DEV_ENV): requirements-dev.txt $(RUN_ENV)
 	@scripts/install requirements-dev.txt
 	@touch $@
 
-$(ASSETS): package-lock.json scripts/assets.py | $(RUN_ENV)
-	@$(BIN)/python scripts/assets.py
+$(ASSETS) $(TWILIO): package-lock.json scripts/assets.py | $(RUN_ENV)
+	@$(BIN)/python scripts/assets.py $(@D)

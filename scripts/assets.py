@@ -1,8 +1,8 @@
-"""Fetches the browser assets by package-lock.json and copies them into warmline/static/vendor/.
+"""Fetches packages by package-lock.json and copies the few files of them that we use into a folder of ours.
 
-Writes manifest.json beside them: for each file its package, that package's version and the file's
-hash, as the browser's `integrity` attribute spells it. Needs npm; where there is none, a Node from
-PyPI serves for this one run.
+`assets.py warmline/static/vendor` is for browsers, `assets.py tests/telephony/published` for tests. Writes
+manifest.json beside them: for each file its package, that package's version and the file's hash, as the browser's
+`integrity` attribute spells it. Needs npm; where there is none, a Node from PyPI serves for this one run.
 """
 
 import base64
@@ -16,13 +16,21 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENDOR = ROOT / "warmline/static/vendor"
 
-# file in the package → file in static/vendor
-ASSETS = {
-    "@twilio/voice-sdk/dist/twilio.min.js": "twilio.min.js",
-    "bootstrap/dist/css/bootstrap.min.css": "bootstrap.min.css",
-    "socket.io-client/dist/socket.io.esm.min.js": "socket.io.esm.min.js",
+# our folder → its files, where they are in their packages
+FOLDERS = {
+    "warmline/static/vendor": [
+        "@twilio/voice-sdk/dist/twilio.min.js",
+        "bootstrap/dist/css/bootstrap.min.css",
+        "socket.io-client/dist/socket.io.esm.min.js",
+    ],
+    "tests/telephony/published": [
+        "@twilio-alpha/mcp/twilio-oai/spec/json/twilio_api_v2010.json",
+        "twilio/lib/twiml/MessagingResponse.d.ts",
+        "twilio/lib/twiml/MessagingResponse.js",
+        "twilio/lib/twiml/VoiceResponse.d.ts",
+        "twilio/lib/twiml/VoiceResponse.js",
+    ],
 }
 
 
@@ -50,34 +58,41 @@ def integrity(content: bytes) -> str:
     return "sha384-" + base64.b64encode(hashlib.sha384(content).digest()).decode()
 
 
-def main() -> None:
-    """Replaces static/vendor by what the lock names.
+def package(source: str) -> str:
+    """The package that a file is in: the first part of its path, or the first two where it has a scope."""
+    return "/".join(source.split("/")[: 2 if source.startswith("@") else 1])
+
+
+def main(name: str) -> None:
+    """Replaces a folder by what the lock names.
 
     The manifest is written last: it tells make that everything is there.
     """
-    lock = json.loads((ROOT / "package-lock.json").read_text())
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder)
-        for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(ROOT / name, scratch)
-        print("Fetching browser assets", flush=True)
+    folder, sources = ROOT / name, FOLDERS[name]
+    lock = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    tests_only = all(lock[f"node_modules/{package(source)}"].get("dev") for source in sources)
+    with tempfile.TemporaryDirectory() as temporary:
+        scratch = Path(temporary)
+        for part in ("package.json", "package-lock.json", ".npmrc"):
+            shutil.copy(ROOT / part, scratch)
+        print(f"Fetching {name}", flush=True)
         command, environment = npm(scratch)
-        subprocess.run([*command, "ci", "--loglevel=error"], cwd=scratch, env=environment, check=True)
+        command += ["ci", "--loglevel=error", *([] if tests_only else ["--omit=dev"])]
+        subprocess.run(command, cwd=scratch, env=environment, check=True)
 
-        shutil.rmtree(VENDOR, ignore_errors=True)
-        VENDOR.mkdir(parents=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         manifest = {}
-        for source, name in ASSETS.items():
-            package = source.partition("/dist/")[0]
+        for source in sources:
             content = (scratch / "node_modules" / source).read_bytes()
-            (VENDOR / name).write_bytes(content)
-            manifest[name] = {
-                "package": package,
-                "version": lock["packages"][f"node_modules/{package}"]["version"],
+            (folder / Path(source).name).write_bytes(content)
+            manifest[Path(source).name] = {
+                "package": package(source),
+                "version": lock[f"node_modules/{package(source)}"]["version"],
                 "integrity": integrity(content),
             }
-    (VENDOR / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

@@ -24,7 +24,7 @@ class Place(Enum):
 
 
 # https://www.twilio.com/docs/voice/twiml and https://www.twilio.com/docs/messaging/twiml have a page for each
-# verb; a test compares these with the grammar in twilio-python
+# verb; a test compares these with the grammar of Twilio's own helper library
 ATTRIBUTES = {
     verb: frozenset(attributes.split())
     for verb, attributes in {
@@ -57,6 +57,21 @@ ATTRIBUTES = {
     }.items()
 }
 
+# The values of attributes that have a closed list of them, whatever the verb; LISTS take several, with blanks between.
+VALUES = {
+    "beep": frozenset({"true", "false", "onEnter", "onExit"}),
+    "input": frozenset({"dtmf", "speech"}),
+    "reason": frozenset({"rejected", "busy"}),
+    "statusCallbackEvent": frozenset(
+        {"start", "end", "join", "leave", "mute", "hold", "modify", "speaker", "announcement"}
+    ),
+    **dict.fromkeys(
+        ("actionOnEmptyResult", "endConferenceOnExit", "muted", "startConferenceOnEnter"), frozenset({"true", "false"})
+    ),
+    **dict.fromkeys(("method", "statusCallbackMethod", "waitMethod", "waitUrlMethod"), frozenset({"GET", "POST"})),
+}
+LISTS = frozenset({"input", "statusCallbackEvent"})
+
 NESTED = {
     "Gather": frozenset({"Say", "Play", "Pause"}),
     "Dial": frozenset({"Conference"}),
@@ -75,7 +90,7 @@ ALLOWED = {
 # TwiML that this phone company does not do yet: said so in the log instead of passed over in silence.
 NOT_BUILT = frozenset(
     {"Record", "Connect", "Start", "Stop", "Sms", "Refer", "Prompt", "Pay", "Echo", "Task", "Media"}
-    | {"Number", "Client", "Queue", "Sip", "Sim", "Application"}
+    | {"Number", "Client", "Queue", "Sip", "Sim", "Application", "WhatsApp", "Parameter"}
 )
 
 # https://www.twilio.com/docs/api/errors/12100, /12200, /12300 and /13238
@@ -173,6 +188,10 @@ def _verb(element: ElementTree.Element, allowed: frozenset[str], place: Place, d
     known = ATTRIBUTES[name]
     for attribute in sorted(element.attrib.keys() - known):
         document.warnings.append((SCHEMA_WARNING, f"<{name}> has no attribute {attribute}"))
+    for attribute, value in element.items():
+        given = value.split() if attribute in LISTS else [value]
+        if attribute in VALUES and not VALUES[attribute].issuperset(given):
+            document.warnings.append((SCHEMA_WARNING, f"<{name}> has no {attribute} {value!r}"))
     verb = Verb(name, {key: value for key, value in element.items() if key in known}, _text(element))
     nested = NESTED.get(name, frozenset())
     for child in element:

@@ -1,6 +1,7 @@
 """A small phone company in memory, for tests that decide what it tells us, when, how often, and what it fails at.
 
-It follows our documents truthfully: who is in which queue or conference is decided by it alone, and by nobody's clock.
+It follows our documents truthfully, and takes none that Twilio would not understand there. Who is in which queue or
+conference is decided by it alone, and by nobody's clock.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 from tests.contacts.world import QUEUE
+from tests.telephony.grammar import Place, faults
 from warmline import db
 from warmline.models import Engagement
 from warmline.telephony.gateway import Membership, NotTaken, Refused, Uncertain
@@ -86,6 +88,7 @@ class Company:
         except Killed:
             self._keep_asking(call, asked)
             raise
+        assert faults(document, Place.QUEUE if call.place == "queue" else Place.CALL) == []
         if call.place == "queue":
             if "<Leave" in document:
                 action = self._out_of_queue(call)
@@ -193,6 +196,8 @@ class Company:
         self._later(room.callback_path, **about, CallSid=call.sid if call else "", **form)
 
     # What we are asked for: telephony.gateway.Gateway
+
+    def sign_in(self) -> None: ...
 
     def move_caller(self, queue_sid: str, call_sid: str, path: str) -> None:
         with self._trouble():

@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from tests.cast import ENVIRONMENT, PASSWORD, QUICK, database_url, postgres_template, sqlite_template
 from tests.servers import Redis, free_port
+from tests.simulator.world import ACCOUNT, TOKEN, start_simulator
 from warmline import cli, clock, db
 from warmline.models import Role
 from warmline.people import accounts
@@ -79,6 +80,17 @@ def test_the_doctor_names_what_is_wrong_and_what_to_do(operator: Operator) -> No
     assert "is DATABASE_URL right?" in report.output
     assert "is REDIS_URL right?" in report.output
     assert f"http://{nowhere} does not answer" in report.output
+
+
+def test_the_doctor_asks_the_phone_company_whether_it_knows_us(operator: Operator) -> None:
+    process, url = start_simulator("https://warmline.example.org")
+    known = {"TWILIO_API_BASE_URL": url, "TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN}
+    assert f"Twilio     ok: {url} answers" in operator.types("doctor", **known).output
+    report = operator.types("doctor", **known | {"TWILIO_AUTH_TOKEN": "another"}).output
+    assert "Twilio     NOT OK" in report
+    assert "does not know these TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN" in report
+    process.terminate()
+    process.wait(5)
 
 
 def test_the_doctor_names_a_missing_setting(operator: Operator) -> None:

@@ -80,7 +80,7 @@ def test_imports_go_downward():
 
 
 def test_nothing_generated_is_committed():
-    folders = r"^(\.venv|var|warmline/static/vendor)/|(^|/)(node_modules|__pycache__)/"
+    folders = r"^(\.venv|var|warmline/static/vendor|tests/telephony/published)/|(^|/)(node_modules|__pycache__)/"
     kinds = r"\.(pyc|db|sqlite3?)$"
     assert not [name for name in files() if re.search(f"{folders}|{kinds}", name)]
 
@@ -109,22 +109,25 @@ def test_python_locks_hold_what_was_asked_for(lock: str):
 
 def test_npm_lock_records_hashes_and_no_download_address():
     packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
-    asked = json.loads((ROOT / "package.json").read_text())["dependencies"]
-    assert packages.pop("")["dependencies"] == asked
+    asked = json.loads((ROOT / "package.json").read_text())
+    locked = packages.pop("")
     for name, package in packages.items():
         assert "integrity" in package, name
         assert "resolved" not in package, name
-    for name, version in asked.items():
-        assert packages[f"node_modules/{name}"]["version"] == version
+    for kind in ("dependencies", "devDependencies"):
+        assert locked[kind] == asked[kind]
+        for name, version in asked[kind].items():
+            assert packages[f"node_modules/{name}"]["version"] == version
 
 
-def test_browser_assets_are_those_of_the_lock():
-    vendor = ROOT / "warmline/static/vendor"
-    manifest = json.loads((vendor / "manifest.json").read_text())
+@pytest.mark.parametrize("name", ["warmline/static/vendor", "tests/telephony/published"])
+def test_fetched_files_are_those_of_the_lock(name: str):
+    folder = ROOT / name
+    manifest = json.loads((folder / "manifest.json").read_text())
     packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
-    assert set(manifest) | {"manifest.json"} == {path.name for path in vendor.iterdir()}
-    for name, asset in manifest.items():
-        digest = hashlib.sha384((vendor / name).read_bytes()).digest()
+    assert set(manifest) | {"manifest.json"} == {path.name for path in folder.iterdir()}
+    for file, asset in manifest.items():
+        digest = hashlib.sha384((folder / file).read_bytes()).digest()
         assert asset["integrity"] == f"sha384-{base64.b64encode(digest).decode()}"
         assert asset["version"] == packages[f"node_modules/{asset['package']}"]["version"]
 

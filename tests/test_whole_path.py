@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.product import Board, Caller, Console, Product, eventually, open_consoles
 from tests.servers import Databases, Redis
+from tests.telephony.openapi import HOST, Exchange
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql, two web processes, two clocks"])
@@ -15,11 +17,22 @@ def product(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     if request.param == "sqlite":
         with Product(folder) as product:
             yield product
+            assert_every_request_was_understandable(product)
     else:
         databases: Databases = request.getfixturevalue("postgres")
         redis: Redis = request.getfixturevalue("redis_server")
         with Product(folder, databases.database(), redis.url, webs=2, clocks=2) as product:
             yield product
+            assert_every_request_was_understandable(product)
+
+
+def assert_every_request_was_understandable(product: Product) -> None:
+    """What product and clocks have asked of the phone company, by Twilio's own description."""
+    for request in product.script("GET", "/script/requests")["requests"]:
+        params = urlencode(request["params"])
+        query, form = (f"?{params}", "") if request["method"] == "GET" and params else ("", params)
+        exchange = Exchange(request["method"], HOST + request["path"] + query, form, request["status"], "")
+        assert exchange.request_faults() == [], request
 
 
 @pytest.fixture

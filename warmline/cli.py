@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import click
 import redis
-import requests
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
@@ -21,6 +20,8 @@ from warmline.directory import demo as demo_directory
 from warmline.models import Organization, Role
 from warmline.people import accounts
 from warmline.people import demo as demo_organization
+from warmline.telephony import gateway
+from warmline.telephony.gateway import GatewayError, Refused
 from warmline.web import live
 
 ASK_SECONDS = 5
@@ -169,17 +170,12 @@ def _redis(url: str) -> str:
 
 def _twilio(settings: Settings) -> str:
     base = settings.twilio_api_base_url or TWILIO_API
-    account = settings.twilio_account_sid
     try:
-        answer = requests.get(
-            f"{base}/2010-04-01/Accounts/{account}/Queues.json",
-            auth=(account, settings.twilio_auth_token.get_secret_value()),
-            timeout=ASK_SECONDS,
-        )
-    except requests.RequestException as error:
-        raise Trouble(f"{base} does not answer ({type(error).__name__}); may this machine reach it?") from None
-    if answer.status_code in {401, 403, 404}:
-        raise Trouble(f"{base} does not know these TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN")
+        gateway.current().sign_in()
+    except Refused:
+        raise Trouble(f"{base} does not know these TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN") from None
+    except GatewayError as error:
+        raise Trouble(f"{base} does not answer ({error.answer}); may this machine reach it?") from None
     return f"{base} answers"
 
 

@@ -15,7 +15,6 @@ from simulator.web import company
 
 
 def shape(queue: Queue) -> dict[str, Any]:
-    uri = f"{base_uri()}/Queues/{queue.sid}"
     return {
         "sid": queue.sid,
         "account_sid": company().settings.account_sid,
@@ -25,8 +24,7 @@ def shape(queue: Queue) -> dict[str, Any]:
         "average_wait_time": queue.average,
         "date_created": rfc2822(queue.created),
         "date_updated": rfc2822(queue.updated),
-        "uri": f"{uri}.json",
-        "subresource_uris": {"members": f"{uri}/Members.json"},
+        "uri": f"{base_uri()}/Queues/{queue.sid}.json",
     }
 
 

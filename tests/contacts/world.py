@@ -62,6 +62,9 @@ class RecordingCompany:
         if self.failures and (failure := self.failures.pop(0)):
             raise failure
 
+    def sign_in(self) -> None:
+        self._note("sign in")
+
     def move_caller(self, queue_sid: str, call_sid: str, path: str) -> None:
         self._note("move", call_sid, queue_sid, path)
 

@@ -50,7 +50,7 @@ def test_one_alone_waits_and_two_begin(room: Product, simulator: Simulator, twil
     assert conference["status"] == "init"
     caller = simulator.dial()
     room.wait_for("/events", StatusCallbackEvent="conference-start")
-    assert told(room) == ["participant-join", "participant-join", "conference-start"]
+    eventually(lambda: told(room) == ["participant-join", "participant-join", "conference-start"])
     assert len(room.to("/quiet")) == 1  # it does not loop
     found = twilio.conferences.list(friendly_name="room", status="in-progress")
     assert [each.sid for each in found] == [conference["sid"]]

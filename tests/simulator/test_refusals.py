@@ -185,3 +185,50 @@ def test_a_change_of_end_conference_on_exit_is_ignored_while_on_hold(
     assert conference.participants(sid).update(end_conference_on_exit=True).end_conference_on_exit is False
     conference.participants(sid).update(hold=False)
     assert conference.participants(sid).update(end_conference_on_exit=True).end_conference_on_exit is True
+
+
+@pytest.mark.parametrize(
+    ("wish", "code"),
+    [
+        ({"to": ""}, 21201),  # https://www.twilio.com/docs/api/errors/21201
+        ({"from_": ""}, 21213),  # https://www.twilio.com/docs/api/errors/21213
+        ({"to": "12"}, 21211),  # https://www.twilio.com/docs/api/errors/21211
+        ({"from_": CALLER}, 21210),  # https://www.twilio.com/docs/api/errors/21210
+    ],
+)
+def test_a_call_that_cannot_be_made_is_refused(
+    product: Product, twilio: Client, wish: dict[str, str], code: int
+) -> None:
+    wishes = {"to": CALLER, "from_": GEORGIA, "url": f"{product.base_url}/screen", **wish}
+    refusal = refused(lambda: twilio.calls.create(**wishes))
+    assert (refusal.status, refusal.code) == (400, code)
+    assert twilio.calls.list() == []
+
+
+def test_a_status_that_nobody_can_set_is_refused(product: Product, simulator: Simulator, twilio: Client) -> None:
+    """https://www.twilio.com/docs/api/errors/21218; a parameter is wrong: https://www.twilio.com/docs/api/errors/20001"""
+    product.replies["/twilio/voice/incoming"] = twiml("<Dial><Conference>room</Conference></Dial>")
+    sid = simulator.dial()
+    conference = simulator.reaches(sid, "conference")["conference"]["sid"]
+    assert refused(lambda: twilio.calls(sid).update(status="ringing")).code == 21218
+    assert refused(lambda: twilio.conferences(conference).update(status="init")).code == 20001
+    assert simulator.call(sid)["where"] == "conference"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "code"),
+    [
+        ("maxParticipants='1'", 16020),  # https://www.twilio.com/docs/api/errors/16020
+        ("participantLabel='caller'", 16025),  # https://www.twilio.com/docs/api/errors/16025
+    ],
+)
+def test_a_conference_or_a_label_that_is_taken_is_not_given_twice(
+    product: Product, simulator: Simulator, attributes: str, code: int
+) -> None:
+    product.replies["/twilio/voice/incoming"] = twiml(
+        f"<Dial action='/after'><Conference {attributes}>room</Conference></Dial>"
+    )
+    simulator.reaches(simulator.dial(), "conference")
+    second = simulator.dial(from_="+13125550142")
+    assert product.wait_for("/after", CallSid=second).params["DialCallStatus"] == "failed"
+    assert code in simulator.error_codes()

@@ -1,27 +1,75 @@
-"""Reading TwiML, compared with the grammar that Twilio generates its own library from."""
+"""Reading TwiML, compared with the grammar of Twilio's own helper library."""
 
 from __future__ import annotations
 
-import inspect
+import re
 
 import pytest
-from twilio.twiml.messaging_response import Message, MessagingResponse
-from twilio.twiml.voice_response import Dial, VoiceResponse
 
-from simulator.twiml import ATTRIBUTES, Place, TwimlError, parse
+from simulator import twiml as reader
+from simulator.twiml import ATTRIBUTES, LISTS, NESTED, NOT_BUILT, VALUES, Place, TwimlError, parse
 from simulator.webhooks import BODY_LIMIT
 from tests.simulator.world import twiml
+from tests.telephony import grammar
 
-OWNERS = {"Conference": Dial, "Message": MessagingResponse, "Body": Message}
-TEXT = {"message", "url", "name", "number", "body"}  # the element's own text, no attribute of it
+VOICE, MESSAGING = grammar.response("VoiceResponse"), grammar.response("MessagingResponse")
+ELEMENTS = {
+    **{
+        name: inner
+        for verb in (*VOICE.children.values(), *MESSAGING.children.values())
+        for name, inner in verb.children.items()
+    },
+    **MESSAGING.children,
+    **VOICE.children,
+}
 
 
 @pytest.mark.parametrize("verb", sorted(ATTRIBUTES))
 def test_attributes_are_those_of_twilio(verb: str) -> None:
-    method = getattr(OWNERS.get(verb, VoiceResponse), verb.lower())
-    names = [name.strip("_") for name in inspect.signature(method).parameters if name not in ("self", "kwargs")]
-    words = {first + "".join(word.title() for word in rest) for first, *rest in (name.split("_") for name in names)}
-    assert words - TEXT == ATTRIBUTES[verb]
+    assert ATTRIBUTES[verb] == ELEMENTS[verb].attributes.keys()
+
+
+@pytest.mark.parametrize(
+    ("verb", "attribute"), [(v, a) for v in sorted(ATTRIBUTES) for a in VALUES if a in ATTRIBUTES[v]]
+)
+def test_values_are_those_of_twilio(verb: str, attribute: str) -> None:
+    known = ELEMENTS[verb].attributes[attribute]
+    assert VALUES[attribute] == set(re.findall(r"[\w-]+", known.pattern))
+    assert (attribute in LISTS) == bool(known.fullmatch(" ".join(VALUES[attribute])))
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<Reject reason='later'/>",
+        "<Redirect method='PUT'>/x</Redirect>",
+        "<Gather input='dtmf voice'/>",
+        "<Gather numDigit='1'/>",
+        "<Dial><Conference beep='loud'>a</Conference></Dial>",
+        "<Dial><Conference statusCallbackEvent='start stop'>a</Conference></Dial>",
+        "<Gather><Dial/></Gather>",
+        "<say>a</say>",
+    ],
+)
+def test_what_twilio_does_not_understand_is_a_warning(inside: str) -> None:
+    """https://www.twilio.com/docs/api/errors/12200"""
+    document = parse("/", twiml(inside), Place.CALL)
+    assert [code for code, _ in document.warnings] == [12200]
+    assert grammar.faults(twiml(inside), grammar.Place.CALL)
+
+
+@pytest.mark.parametrize("verb", sorted(ATTRIBUTES.keys() - {"Say"}))
+def test_what_may_stand_in_a_verb_is_what_twilio_says(verb: str) -> None:
+    """Of a Say only the words matter. What is left out is said to be not built, and not that it is no TwiML."""
+    inside = NESTED.get(verb, frozenset())
+    assert inside <= ELEMENTS[verb].children.keys() <= inside | NOT_BUILT
+
+
+@pytest.mark.parametrize("place", list(Place))
+def test_the_verbs_of_a_document_are_those_that_twilio_allows_there(place: Place) -> None:
+    there = grammar.Place[place.name]
+    allowed = grammar.VERBS.get(there, (MESSAGING if place is Place.TEXT else VOICE).children.keys())
+    assert reader.ALLOWED[place] <= allowed <= reader.ALLOWED[place] | NOT_BUILT
 
 
 def test_the_words_of_marked_up_speech_are_kept() -> None:

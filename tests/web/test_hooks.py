@@ -1,7 +1,7 @@
 """What Twilio asks: the whole path, each request of it twice; odd requests; forged ones; and a database that is down.
 
-Every signed request here goes through `Twilio`, which signs it and looks at the answer: whether it is TwiML, holds only
-what may stand in such a document, leads somewhere, and names 988 where a call ends that nobody served.
+Every signed request here goes through `Twilio`, which signs it and looks at the answer: whether it is TwiML that
+Twilio understands where it reads it, leads somewhere, and names 988 where a call ends that nobody served.
 """
 
 import json
@@ -29,6 +29,7 @@ from werkzeug.test import TestResponse
 from tests import cast as house
 from tests.cast import ENVIRONMENT, Cast, prepare
 from tests.servers import Postgres
+from tests.telephony import grammar
 from tests.web import walk
 from warmline import clock, db
 from warmline.app import create_app
@@ -60,8 +61,6 @@ ROUTES = sorted(
 CALLBACKS = ("/status", "/conference")  # nobody hears their answers
 # Where a caller hears the answer, or would.
 HEARD = [route for route in ROUTES if "/voice/" in route and not route.endswith((*CALLBACKS, "/client", "/ended"))]
-IN_QUEUE = {"Play", "Say", "Pause", "Hangup", "Redirect", "Leave", "Gather"}
-IN_CONFERENCE = {"Play", "Say", "Pause", "Redirect"}
 # No answer says how we are made.
 INWARD = re.compile(
     r"Traceback|File \"|sqlalchemy|psycopg|sqlite|werkzeug|warmline[./]|Error:|Exception", re.IGNORECASE
@@ -88,6 +87,15 @@ class Document:
     @property
     def root(self) -> ET.Element:
         return ET.fromstring(self.text)
+
+    @property
+    def place(self) -> grammar.Place:
+        """Where Twilio reads it."""
+        route = self.path.partition("?")[0]
+        if route.startswith("/twilio/sms/"):
+            return grammar.Place.TEXT
+        waiting = {"wait": grammar.Place.QUEUE, "quiet": grammar.Place.CONFERENCE}
+        return waiting.get(route.rpartition("/")[2], grammar.Place.CALL)
 
     @property
     def verbs(self) -> list[str]:
@@ -162,16 +170,12 @@ class Twilio:
         assert response.status_code == 200, (path, response.text)
         assert response.mimetype == "text/xml"
         document = Document(path, response.text)
-        assert document.root.tag == "Response"
+        assert grammar.faults(document.text, document.place) == []
         self._leads_to_known_routes(document)
         verbs = document.verbs
         if over:
             assert verbs == []
-        elif path.partition("?")[0].endswith("/wait"):
-            assert verbs, "silence"
-            assert set(verbs) <= IN_QUEUE
-        elif path.endswith("/quiet"):
-            assert set(verbs) <= IN_CONFERENCE
+        elif document.place is not grammar.Place.CALL:
             assert verbs, "silence"
         else:
             # Gather falls through when nobody presses a key, so something must follow it.
@@ -499,8 +503,8 @@ def is_safe(response: TestResponse) -> None:
     assert not INWARD.search(response.text), response.text
     if response.status_code == 200:
         assert response.mimetype == "text/xml"
-        document = Document("", response.text)
-        assert document.root.tag == "Response"
+        document = Document(response.request.path, response.text)
+        assert grammar.faults(document.text, document.place) == []
         assert not document.ends or "988" in document.spoken or "console" in document.spoken or not document.spoken
     else:
         assert 400 <= response.status_code < 500

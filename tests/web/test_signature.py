@@ -13,6 +13,8 @@ from warmline.telephony.twiml import OVERRIDES
 TOKEN = "12345"
 URL = "https://example.com/myapp.php?foo=1&bar=2"
 OLD_URL = "https://mycompany.com/myapp.php?foo=1&bar=2"
+WITH_PORT = OLD_URL.replace(".com", ".com:1234")
+PLAIN_URL = OLD_URL.replace("https", "http")
 OURS = "https://warmline.example.org/twilio/voice/incoming"
 
 
@@ -36,6 +38,8 @@ def signed(text: str, token: str = TOKEN) -> str:
     [
         # https://www.twilio.com/docs/usage/security#validating-requests
         pytest.param(URL, CALL, SIGNATURE, id="documentation"),
+        # the same on an older page: https://github.com/twilio-samples/api-snippets, security/signature_validation
+        pytest.param(OLD_URL, CALL, "GvWf1cFY/Q7PnoempGyD5oXAezc=", id="older documentation"),
         # https://github.com/twilio/twilio-python/blob/main/tests/unit/test_request_validator.py, and the same in PHP
         pytest.param(OLD_URL, call("+14158675309"), "RSOYDt4T1cUTdK1PDd93/VVr8B8=", id="libraries"),
         # https://github.com/twilio/twilio-php/blob/main/tests/Twilio/Unit/Security/RequestValidatorTest.php
@@ -44,6 +48,21 @@ def signed(text: str, token: str = TOKEN) -> str:
             {"Sid": ["CA123"], "SidAccount": ["AC123"], "Digits": ["5678", "1234", "1234"]},
             "IK+Dwps556ElfBT0I3Rgjkr1wJU=",
             id="repeated keys",
+        ),
+        # The test of twilio-python again, and of twilio-csharp: a port that is asked and not signed, or the reverse.
+        pytest.param(WITH_PORT, call("+14158675309"), "RSOYDt4T1cUTdK1PDd93/VVr8B8=", id="port not signed"),
+        pytest.param(WITH_PORT, call("+14158675309"), "CYn1h0gLBdNxDGkKJg6hYohgeD8=", id="port signed"),
+        pytest.param(OLD_URL, call("+14158675309"), "kvajT1Ptam85bY51eRf/AJRuM3w=", id="port 443 signed"),
+        pytest.param(PLAIN_URL, call("+14158675309"), "0ZXoZLH/DfblKGATFgpif+LLRf4=", id="port 80 signed"),
+        pytest.param(
+            WITH_PORT.replace("https", "http"), call("+14158675309"), "Zmvh+3yNM1Phv2jhDCwEM3q5ebU=", id="port, plain"
+        ),
+        # https://github.com/twilio/twilio-csharp/blob/main/test/Twilio.Test/Security/RequestValidatorTest.cs
+        pytest.param(
+            OLD_URL.replace("mycompany", "MyCompany"),
+            call("+14158675309"),
+            "g9IN/x4Cft2g517EjYvEvM/W7LU=",
+            id="capitals",
         ),
     ],
 )
@@ -87,6 +106,14 @@ def test_empty_values_count() -> None:
     form = {"From": [""], "Digits": [""]}
     assert signature.is_valid(TOKEN, OURS, form, signed(f"{OURS}DigitsFrom"))
     assert not signature.is_valid(TOKEN, OURS, form, signed(OURS))
+
+
+def test_the_address_is_the_public_one_and_may_lie_below_a_proxys_path() -> None:
+    """What the proxy cuts off, or asks us instead, nobody has signed."""
+    public = "https://proxy.example.org/lines/a%20b/twilio/voice/incoming?try=1"
+    assert signature.is_valid(TOKEN, public, {"From": [""]}, signed(f"{public}From"))
+    for inside in (public.replace("/lines/a%20b", ""), public.replace("%20", " "), public.replace("proxy", "inside")):
+        assert not signature.is_valid(TOKEN, inside, {"From": [""]}, signed(f"{public}From"))
 
 
 def test_a_request_without_a_form_is_signed_by_its_address() -> None:

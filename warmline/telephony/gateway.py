@@ -41,6 +41,9 @@ class Membership:
 class Gateway(Protocol):
     """Every method may raise NotTaken, Refused or Uncertain. Paths are ours, below the public base URL."""
 
+    def sign_in(self) -> None:
+        """Ask for nothing in particular; refused if the company does not know our account and its token."""
+
     def move_caller(self, queue_sid: str, call_sid: str, path: str) -> None:
         """Take a queue member out of the queue and have it ask `path`; refused if it is no longer queued."""
 

@@ -13,7 +13,7 @@ from twilio.jwt.access_token.grants import VoiceGrant
 from twilio.rest import Client
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from warmline.telephony.gateway import Membership, NotTaken, Refused, Uncertain
+from warmline.telephony.gateway import GatewayError, Membership, NotTaken, Refused, Uncertain
 from warmline.telephony.twiml import OVERRIDES
 
 TIMEOUT_SECONDS = 6
@@ -50,6 +50,10 @@ class TwilioGateway:
         http = ReplacedHost(api_base_url) if api_base_url else TwilioHttpClient(timeout=TIMEOUT_SECONDS)
         self.client = Client(account_sid, auth_token, http_client=http)
         self.public_base_url = public_base_url
+
+    def sign_in(self) -> None:
+        """https://www.twilio.com/docs/voice/api/queue-resource#read-multiple-queue-resources"""
+        _ask(lambda: self.client.queues.list(limit=1))
 
     def move_caller(self, queue_sid: str, call_sid: str, path: str) -> None:
         """https://www.twilio.com/docs/voice/api/member-resource#update-a-member-resource"""
@@ -115,17 +119,24 @@ def _ask(request: Callable[[], Answer]) -> Answer:
     try:
         return request()
     except TwilioRestException as error:
-        answer = f"{error.status} {error.code or ''}".strip()
-        if error.status == 429:  # https://www.twilio.com/docs/api/errors/20429: not processed
-            raise NotTaken(answer) from error
-        if error.status >= 500:
-            raise Uncertain(answer) from error
-        raise Refused(answer, error.status, error.code or 0) from error
+        raise _failure(error.status, error.code or 0) from error
+    except TwilioException as error:
+        # Of a list that cannot be had, twilio-python says only which answer came.
+        if not isinstance(error.args[-1], Response):
+            raise
+        raise _failure(error.args[-1].status_code, 0) from error
     except requests.RequestException as error:
         name = type(error).__name__
         if _never_connected(error):
             raise NotTaken(name) from error
         raise Uncertain(name) from error
+
+
+def _failure(status: int, code: int) -> GatewayError:
+    answer = f"{status} {code or ''}".strip()
+    if status == 429:  # https://www.twilio.com/docs/api/errors/20429: not processed
+        return NotTaken(answer)
+    return Uncertain(answer) if status >= 500 else Refused(answer, status, code)
 
 
 def _found(request: Callable[[], Answer]) -> Answer | None:
