@@ -110,6 +110,7 @@ export function render() {
   const mute = card.querySelector("[data-mute]");
   mute.disabled = !call;
   mute.setAttribute("aria-pressed", String(muted));
+  for (const key of card.querySelectorAll("[data-key]")) key.disabled = !call;
   card.querySelector("[data-connect]").hidden = line !== "none" || card.dataset.callState !== "connecting";
   if (words !== said) sayAloud(words);
   said = words;
@@ -138,7 +139,21 @@ document.addEventListener("click", (event) => {
   }
   const card = event.target.closest("[data-call]");
   if (card && event.target.closest("[data-connect]")) connect({ offer: card.dataset.callOffer });
+  const key = event.target.closest("[data-key]");
+  if (key) press(key.dataset.key);
 });
+
+// Only with the focus among the keys: nobody's notes dial.
+document.addEventListener("keydown", (event) => {
+  if (event.altKey || event.ctrlKey || event.metaKey || !event.target.closest?.("[data-keypad]")) return;
+  if (/^[0-9*#]$/.test(event.key)) press(event.key);
+});
+
+function press(key) {
+  if (!call) return;
+  call.digits(key);
+  document.querySelector("[data-keypad] output").textContent += key;
+}
 
 // Asking for the microphone in the middle of the first ring would cost the caller time.
 export async function watchMicrophone() {
