@@ -6,6 +6,7 @@ import { hasPhone, takePhone, tellOthers } from "./tab.js";
 import { t } from "./words.js";
 
 const RENEW_AT = 0.8; // of a token's life
+const SILENT = "constant-audio-input-level"; // the softphone's name for a microphone that gives nothing
 
 const page = document.getElementById("console");
 
@@ -14,6 +15,7 @@ let call = null;
 let dialled = { offer: null, shown: false }; // the latest offer that this tab dialled in for
 let line = "none"; // of this tab: none, connecting, connected, reconnecting
 let muted = false;
+const warnings = new Set(); // what the softphone finds wrong with the call just now
 let said = "";
 
 // Opens the softphone before it is needed: at Accept every second counts.
@@ -34,7 +36,11 @@ async function open() {
   const opened = await openPhone({
     token,
     onLost: (error) => console.warn("softphone:", error),
-    onWarning: () => sayAloud(t("Your network is weak just now.")),
+    onWarning: (name, over) => {
+      if (over) warnings.delete(name);
+      else warnings.add(name);
+      render();
+    },
   });
   renewAfter(opened, ttl);
   return opened;
@@ -66,12 +72,16 @@ export async function connect(params) {
     return;
   }
   muted = false;
+  warnings.clear();
   call.on("ended", () => {
     call = null;
     set("none");
   });
   call.on("reconnecting", () => set("reconnecting"));
-  call.on("reconnected", () => set("connected"));
+  call.on("reconnected", () => {
+    warnings.clear();
+    set("connected");
+  });
   set("connected");
 }
 
@@ -119,8 +129,14 @@ export function render() {
 function wordsFor(engagement) {
   if (line === "reconnecting") return t("Reconnecting…");
   if (engagement === "connecting") return line === "none" ? t("Your phone is not connected") : t("Connecting…");
-  if (line !== "none") return muted ? t("Connected, you are muted") : t("Connected");
+  if (line !== "none") return howConnected();
   return hasPhone() ? t("Your side of the call has ended") : t("On the call in another tab");
+}
+
+function howConnected() {
+  if (muted) return t("Connected, you are muted");
+  if (warnings.has(SILENT)) return t("Connected, but your microphone gives no sound");
+  return warnings.size ? t("Connected, but your network is weak") : t("Connected");
 }
 
 export function hangUp() {
