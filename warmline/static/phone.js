@@ -121,16 +121,17 @@ export function render() {
   mute.disabled = !call;
   mute.setAttribute("aria-pressed", String(muted));
   for (const key of card.querySelectorAll("[data-key]")) key.disabled = !call;
-  card.querySelector("[data-connect]").hidden = line !== "none" || card.dataset.callState !== "connecting";
+  const canConnect = hasPhone() && line === "none" && card.dataset.callState === "connecting";
+  card.querySelector("[data-connect]").hidden = !canConnect;
   if (words !== said) sayAloud(words);
   said = words;
 }
 
 function wordsFor(engagement) {
   if (line === "reconnecting") return t("Reconnecting…");
+  if (line === "none" && !hasPhone()) return t("On the call in another tab");
   if (engagement === "connecting") return line === "none" ? t("Your phone is not connected") : t("Connecting…");
-  if (line !== "none") return howConnected();
-  return hasPhone() ? t("Your side of the call has ended") : t("On the call in another tab");
+  return line === "none" ? t("Your side of the call has ended") : howConnected();
 }
 
 function howConnected() {
