@@ -6,11 +6,14 @@ import { hasPhone, takePhone, tellOthers } from "./tab.js";
 import { t } from "./words.js";
 
 const RENEW_AT = 0.8; // of a token's life
+const TOKEN_REFUSED = new Set([20101, 20104]); // https://www.twilio.com/docs/api/errors/20104: invalid, expired
 const SILENT = "constant-audio-input-level"; // the softphone's name for a microphone that gives nothing
 
 const page = document.getElementById("console");
 
 let phone = null; // a promise of the softphone, opened in advance
+let renewal; // timer of its next token
+let renewedAt = 0;
 let call = null;
 let dialled = { offer: null, shown: false }; // the latest offer that this tab dialled in for
 let line = "none"; // of this tab: none, connecting, connected, reconnecting
@@ -35,27 +38,38 @@ async function open() {
   ]);
   const opened = await openPhone({
     token,
-    onLost: (error) => console.warn("softphone:", error),
+    onLost: (error) => {
+      console.warn("softphone:", error);
+      if (TOKEN_REFUSED.has(error.code)) renewSoon(opened);
+    },
     onWarning: (name, over) => {
       if (over) warnings.delete(name);
       else warnings.add(name);
       render();
     },
   });
-  renewAfter(opened, ttl);
+  renewAfter(opened, ttl * RENEW_AT);
   return opened;
 }
 
-function renewAfter(opened, ttl) {
-  setTimeout(async () => {
+function renewAfter(opened, seconds) {
+  clearTimeout(renewal);
+  renewal = setTimeout(async () => {
     try {
-      const renewed = await readJson(page.dataset.token);
-      opened.token(renewed.token);
-      renewAfter(opened, renewed.ttl);
+      const { token, ttl } = await readJson(page.dataset.token);
+      renewedAt = Date.now();
+      opened.token(token);
+      renewAfter(opened, ttl * RENEW_AT);
     } catch {
       renewAfter(opened, 60);
     }
-  }, ttl * RENEW_AT * 1000);
+  }, seconds * 1000);
+}
+
+// A computer that slept longer than its token lived: no timer ran meanwhile. A token refused at once is another fault,
+// and not asked about in a hurry.
+function renewSoon(opened) {
+  renewAfter(opened, Date.now() - renewedAt > 10_000 ? 0 : 10);
 }
 
 // Brings this tab's leg up. The server gives it 15 seconds, then the caller is offered to somebody else.
