@@ -70,9 +70,13 @@ def tidy(product: Product) -> Iterator[None]:
     """Afterwards every contact is over and logged, and every peer is off."""
     yield
     for name in PEERS:
-        peer = Visitor(product, f"{name}@example.org")
-        peer.post("/console/status", {"status": "off"})
-        for contact in peer.get("/console/state")["contacts"]:
-            if not contact["logged"]:
-                peer.post(f"/console/contacts/{contact['id']}/end")
-                peer.post(f"/console/contacts/{contact['id']}/report", {"disposition": "dropped"})
+        goes_off(Visitor(product, f"{name}@example.org"))
+
+
+def goes_off(peer: Visitor) -> None:
+    """The peer's contacts are over and logged, and the peer is off."""
+    peer.post("/console/status", {"status": "off"})
+    for contact in peer.get("/console/state")["contacts"]:
+        if not contact["logged"]:
+            peer.post(f"/console/contacts/{contact['id']}/end")
+            peer.post(f"/console/contacts/{contact['id']}/report", {"disposition": "dropped"})

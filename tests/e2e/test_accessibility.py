@@ -48,7 +48,9 @@ def test_the_console_through_a_call_and_the_board(
     check(board)
     offer(peer).get_by_role("button", name="Accept").click()
     expect(call(peer)).to_contain_text("Connected", timeout=10_000)
+    call(peer).get_by_text("Keypad").click()
     check(peer)
+    call(peer).get_by_text("Keypad").click()
     peer.get_by_text("Sound and notifications").click()
     check(peer)
     call(peer).get_by_role("button", name="End call").click()
@@ -72,6 +74,7 @@ def test_what_is_pressed_is_large_enough(enter: Enter, caller: Caller) -> None:
     peer = enter("peer1", viewport=PHONE)
     choose(peer, "Available")
     takes(peer, caller)
+    call(peer).get_by_text("Keypad").click()
     small = peer.evaluate("""
         [...document.querySelectorAll("button, summary, select, .form-check label, .rows a, nav a, .brand")]
           .filter((element) => element.checkVisibility() && !element.closest(".visually-hidden-focusable"))
@@ -94,4 +97,5 @@ def test_nothing_is_cut_off_on_a_narrow_screen(enter: Enter, caller: Caller) -> 
         assert page.evaluate("document.documentElement.scrollWidth") <= narrow["width"]
     offer(peer).get_by_role("button", name="Accept").click()
     expect(call(peer)).to_contain_text("Connected", timeout=10_000)
+    call(peer).get_by_text("Keypad").click()
     assert peer.evaluate("document.documentElement.scrollWidth") <= narrow["width"]

@@ -95,3 +95,19 @@ def test_an_alert_is_acknowledged_and_its_contact_looked_up(enter: Enter, produc
     expect(board.get_by_role("heading", name="What happened")).to_be_visible()
     presses(board, "Open the notes")
     expect(board.get_by_text("There are no notes.")).to_be_visible()
+
+
+def test_keys_of_the_telephone_are_pressed(enter: Enter, caller: Caller) -> None:
+    peer = enter("peer1")
+    choose(peer, "Available")
+    takes(peer, caller)
+    keypad = peer.locator("[data-keypad]")
+    goes_to(peer, keypad.locator("summary"))
+    peer.keyboard.press("Enter")
+    peer.keyboard.type("4#")
+    expect(keypad.get_by_role("status")).to_have_text("4#")
+    presses(peer, "Star")
+    expect(keypad.get_by_role("status")).to_have_text("4#*")
+    goes_to(peer, peer.get_by_label("Notes"))
+    peer.keyboard.type("9")  # a note, not a key
+    expect(keypad.get_by_role("status")).to_have_text("4#*")

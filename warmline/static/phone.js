@@ -6,14 +6,19 @@ import { hasPhone, takePhone, tellOthers } from "./tab.js";
 import { t } from "./words.js";
 
 const RENEW_AT = 0.8; // of a token's life
+const TOKEN_REFUSED = new Set([20101, 20104]); // https://www.twilio.com/docs/api/errors/20104: invalid, expired
+const SILENT = "constant-audio-input-level"; // the softphone's name for a microphone that gives nothing
 
 const page = document.getElementById("console");
 
 let phone = null; // a promise of the softphone, opened in advance
+let renewal; // timer of its next token
+let renewedAt = 0;
 let call = null;
 let dialled = { offer: null, shown: false }; // the latest offer that this tab dialled in for
 let line = "none"; // of this tab: none, connecting, connected, reconnecting
 let muted = false;
+const warnings = new Set(); // what the softphone finds wrong with the call just now
 let said = "";
 
 // Opens the softphone before it is needed: at Accept every second counts.
@@ -33,23 +38,38 @@ async function open() {
   ]);
   const opened = await openPhone({
     token,
-    onLost: (error) => console.warn("softphone:", error),
-    onWarning: () => sayAloud(t("Your network is weak just now.")),
+    onLost: (error) => {
+      console.warn("softphone:", error);
+      if (TOKEN_REFUSED.has(error.code)) renewSoon(opened);
+    },
+    onWarning: (name, over) => {
+      if (over) warnings.delete(name);
+      else warnings.add(name);
+      render();
+    },
   });
-  renewAfter(opened, ttl);
+  renewAfter(opened, ttl * RENEW_AT);
   return opened;
 }
 
-function renewAfter(opened, ttl) {
-  setTimeout(async () => {
+function renewAfter(opened, seconds) {
+  clearTimeout(renewal);
+  renewal = setTimeout(async () => {
     try {
-      const renewed = await readJson(page.dataset.token);
-      opened.token(renewed.token);
-      renewAfter(opened, renewed.ttl);
+      const { token, ttl } = await readJson(page.dataset.token);
+      renewedAt = Date.now();
+      opened.token(token);
+      renewAfter(opened, ttl * RENEW_AT);
     } catch {
       renewAfter(opened, 60);
     }
-  }, ttl * RENEW_AT * 1000);
+  }, seconds * 1000);
+}
+
+// A computer that slept longer than its token lived: no timer ran meanwhile. A token refused at once is another fault,
+// and not asked about in a hurry.
+function renewSoon(opened) {
+  renewAfter(opened, Date.now() - renewedAt > 10_000 ? 0 : 10);
 }
 
 // Brings this tab's leg up. The server gives it 15 seconds, then the caller is offered to somebody else.
@@ -66,12 +86,16 @@ export async function connect(params) {
     return;
   }
   muted = false;
+  warnings.clear();
   call.on("ended", () => {
     call = null;
     set("none");
   });
   call.on("reconnecting", () => set("reconnecting"));
-  call.on("reconnected", () => set("connected"));
+  call.on("reconnected", () => {
+    warnings.clear();
+    set("connected");
+  });
   set("connected");
 }
 
@@ -110,16 +134,24 @@ export function render() {
   const mute = card.querySelector("[data-mute]");
   mute.disabled = !call;
   mute.setAttribute("aria-pressed", String(muted));
-  card.querySelector("[data-connect]").hidden = line !== "none" || card.dataset.callState !== "connecting";
+  for (const key of card.querySelectorAll("[data-key]")) key.disabled = !call;
+  const canConnect = hasPhone() && line === "none" && card.dataset.callState === "connecting";
+  card.querySelector("[data-connect]").hidden = !canConnect;
   if (words !== said) sayAloud(words);
   said = words;
 }
 
 function wordsFor(engagement) {
   if (line === "reconnecting") return t("Reconnecting…");
+  if (line === "none" && !hasPhone()) return t("On the call in another tab");
   if (engagement === "connecting") return line === "none" ? t("Your phone is not connected") : t("Connecting…");
-  if (line !== "none") return muted ? t("Connected, you are muted") : t("Connected");
-  return hasPhone() ? t("Your side of the call has ended") : t("On the call in another tab");
+  return line === "none" ? t("Your side of the call has ended") : howConnected();
+}
+
+function howConnected() {
+  if (muted) return t("Connected, you are muted");
+  if (warnings.has(SILENT)) return t("Connected, but your microphone gives no sound");
+  return warnings.size ? t("Connected, but your network is weak") : t("Connected");
 }
 
 export function hangUp() {
@@ -138,7 +170,21 @@ document.addEventListener("click", (event) => {
   }
   const card = event.target.closest("[data-call]");
   if (card && event.target.closest("[data-connect]")) connect({ offer: card.dataset.callOffer });
+  const key = event.target.closest("[data-key]");
+  if (key) press(key.dataset.key);
 });
+
+// Only with the focus among the keys: nobody's notes dial.
+document.addEventListener("keydown", (event) => {
+  if (event.altKey || event.ctrlKey || event.metaKey || !event.target.closest?.("[data-keypad]")) return;
+  if (/^[0-9*#]$/.test(event.key)) press(event.key);
+});
+
+function press(key) {
+  if (!call) return;
+  call.digits(key);
+  document.querySelector("[data-keypad] output").textContent += key;
+}
 
 // Asking for the microphone in the middle of the first ring would cost the caller time.
 export async function watchMicrophone() {

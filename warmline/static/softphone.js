@@ -1,6 +1,7 @@
 // The phone in the browser, over Twilio's Voice SDK. The simulator serves a module with the same interface:
 //
 //   open({ token, onLost, onWarning }) → phone; it registers nothing, it only dials out
+//   onWarning("high-rtt", over)        the line is worse, or, `over`, no longer; "constant-audio-input-level" is silence
 //   phone.token(token)                 a new token, before the old one ends
 //   phone.connect({ params }) → call   rejects with an Error if the call or the microphone is refused
 //   call.mute(bool) · call.digits("1") · call.hangup() · call.on("ended" | "reconnecting" | "reconnected", fn)
@@ -30,7 +31,8 @@ export async function open({ token, onLost = () => {}, onWarning = () => {} }) {
     connect: async ({ params }) => {
       const call = await device.connect({ params });
       await accepted(call);
-      call.on("warning", onWarning);
+      call.on("warning", (name) => onWarning(name, false));
+      call.on("warning-cleared", (name) => onWarning(name, true));
       return {
         mute: (muted) => call.mute(muted),
         digits: (digits) => call.sendDigits(digits),

@@ -9,8 +9,16 @@ from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFProtect
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-# Voice SDK: https://www.twilio.com/docs/voice/sdks/javascript/best-practices#content-security-policy
-TWILIO_VOICE = "wss://voice-js.roaming.twilio.com https://eventgw.twilio.com"
+# https://www.twilio.com/docs/voice/sdks/javascript/best-practices#content-security-policy names the first of each row.
+# The Voice SDK goes back to the edge that took the call when its line is cut in the middle of it, and reports to the
+# account's region: in its bundle, Device's _onSignalingConnected.
+# https://www.twilio.com/docs/global-infrastructure/edge-locations
+EDGES = ("roaming", "ashburn", "dublin", "frankfurt", "sao-paulo", "singapore", "sydney", "tokyo", "umatilla")
+# https://www.twilio.com/docs/global-infrastructure/understanding-twilio-regions
+STATISTICS = ("eventgw", "eventgw.us1", "eventgw.ie1", "eventgw.au1")
+TWILIO_VOICE = " ".join(
+    [f"wss://voice-js.{edge}.twilio.com" for edge in EDGES] + [f"https://{host}.twilio.com" for host in STATISTICS]
+)
 REDIS_SECONDS = 0.5
 
 csrf = CSRFProtect()
