@@ -27,7 +27,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from routing.facts import POLICY
@@ -39,7 +39,6 @@ from tests.web.test_hooks import Twilio
 from warmline import clock, db
 from warmline.contacts import asking, availability, outbox
 from warmline.models import (
-    Base,
     Channel,
     Contact,
     Engagement,
@@ -63,10 +62,6 @@ CALLERS = ("+14045550123", "+14045550124", "+14045550125")
 TEXTS = ("hello", "Hola", "English", "later", "STOP", "START", "1")
 TROUBLES = ("", "not taken", "lost", "answer lost", "killed before", "killed after")
 COMMIT = Session.commit
-EMPTIED = [
-    "event", "callback", "message", "outside_request", "leg", "report", "survey", "engagement", "offer", "contact",
-    "caller",
-]  # fmt: skip
 
 
 class Evening(RuleBasedStateMachine):
@@ -106,12 +101,7 @@ class Evening(RuleBasedStateMachine):
 
     @initialize()
     def begins(self) -> None:
-        with db.transaction() as session:
-            for name in EMPTIED:
-                session.execute(Base.metadata.tables[name].delete())
-            session.execute(update(Shift).values(starts_at=self.now))
-            for line in session.scalars(select(Line)):
-                line.closed_at = line.closed_until = line.closed_words = None
+        walk.begins_anew(self.now)
         # The same evening must be the same again: of two equal peers the id decides.
         ids = (uuid.UUID(int=number) for number in count(1))
         self.monkeypatch.setattr(base, "uuid", SimpleNamespace(uuid4=lambda: next(ids)))

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from routing.states import LIVE_CONTACT
 from tests.cast import Cast, Person
@@ -26,7 +26,7 @@ from tests.web import walk
 from tests.web.test_hooks import Twilio
 from warmline import clock, db
 from warmline.contacts import availability, outbox
-from warmline.models import Base, Contact, Direction, Message, Offer, OutsideRequest, Shift
+from warmline.models import Contact, Direction, Message, Offer, OutsideRequest
 from warmline.telephony import gateway
 from warmline.telephony.gateway import Membership, NotTaken, Uncertain
 
@@ -34,18 +34,6 @@ CALLERS = ("+14045550123", "+14045550124")
 STOP = ("STOP", "stop", " Quit ", "UNSUBSCRIBE", "End", "cancel")
 ORDINARY = ("hello", "please stop", "the end", "help me", "Can we start?", "", "💛 " * 40)
 STATUSES = ("queued", "sent", "delivered", "undelivered", "failed", "read", "nonsense")
-CLEARED = (
-    "message",
-    "offer",
-    "engagement",
-    "report",
-    "outside_request",
-    "event",
-    "callback",
-    "leg",
-    "contact",
-    "caller",
-)
 
 
 class Company:
@@ -91,10 +79,7 @@ class Texting(RuleBasedStateMachine):
 
     @initialize()
     def begins(self) -> None:
-        with db.transaction() as session:
-            for name in CLEARED:
-                session.execute(Base.metadata.tables[name].delete())
-            session.execute(update(Shift).values(starts_at=self.now))
+        walk.begins_anew(self.now)
         for peer in self.peers:
             walk.is_ready(peer)
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import count
 from typing import Any
 
-from sqlalchemy import event, select
+from sqlalchemy import event, select, update
 
 from tests.cast import Person
 from warmline import clock, db
 from warmline.contacts import availability, connect, intake, parting, texts
-from warmline.models import Engagement, Leg, Peer
+from warmline.models import Base, Engagement, Leg, Line, Peer, Shift
 
 GEORGIA = "+14045550101"
 ILLINOIS = "+13125550102"
@@ -31,6 +32,16 @@ def is_ready(person: Person) -> None:
     """The peer's console is open and says Available."""
     availability.seen(peer(person), clock.now())
     availability.choose(peer(person), "available", clock.now())
+
+
+def begins_anew(now: datetime) -> None:
+    """Nobody has called or written yet, every line is open, and every shift begins now."""
+    with db.transaction() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            if "contact_id" in table.c or table.name in ("contact", "caller", "callback"):
+                session.execute(table.delete())
+        session.execute(update(Line).values(closed_at=None, closed_until=None, closed_words=None))
+        session.execute(update(Shift).values(starts_at=now))
 
 
 def calls(number: str = "+14045550123", line: str = GEORGIA, language: str = "en") -> str:
