@@ -5,6 +5,8 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import resource  # noqa: E402
+
 from config import logs  # noqa: E402
 from config.settings import Settings  # noqa: E402
 
@@ -14,6 +16,9 @@ wsgi_app = "warmline.app:create_app()"
 worker_class = "gevent"
 workers = settings.web_concurrency
 worker_connections = 2000
+# Each is an open file, of which a process often has 1,024 unless it asks for more; with none left, no call is answered.
+_files, _most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (max(_files, min(_most_files, 2 * worker_connections)), _most_files))
 bind = f"{settings.bind_host}:{settings.port}"
 proc_name = "warmline"
 

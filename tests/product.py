@@ -19,8 +19,10 @@ from typing import Any, Self, TypeVar
 import requests
 from cryptography.fernet import Fernet
 from sqlalchemy import create_engine
+from twilio.request_validator import RequestValidator
 
 from tests.servers import free_port
+from warmline.db import WAITED
 
 ROOT = Path(__file__).parent.parent
 GEORGIA = "+14045550101"
@@ -102,6 +104,7 @@ class Product:
     def __exit__(self, *_: object) -> None:
         for name in list(self.processes):
             self.kill(name)
+        assert WAITED not in self.log("web"), "a transaction waited for something: see `where` in web.log"
 
     def start(self, *, wait: bool = True, **environment: str) -> None:
         """Start web and clocks, and wait until they answer."""
@@ -142,6 +145,12 @@ class Product:
         answer = _http().request(method, self.simulator_url + path, json=json or None, timeout=20)
         assert answer.ok, answer.text
         return answer.json() if answer.content else None
+
+    def webhook(self, path: str, **form: str) -> requests.Response:
+        """A signed request of the phone company, which waits 15 seconds for an answer."""
+        url = self.url + path
+        signature = RequestValidator(self.environment["TWILIO_AUTH_TOKEN"]).compute_signature(url, form)
+        return _http().post(url, form, headers={"X-Twilio-Signature": signature}, timeout=15)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """What is in a table, read past the product."""

@@ -170,7 +170,7 @@ MUTANTS = [
     Mutant(
         "writers of one process take turns on SQLite",
         "warmline/db.py",
-        'turn = _writer if bound().dialect.name == "sqlite" else contextlib.nullcontext()',
+        'turn = _turn_to_write() if bound().dialect.name == "sqlite" else contextlib.nullcontext()',
         "turn = contextlib.nullcontext()",
         RACES + "writers_of_one_process_take_turns_and_never_meet_a_busy_sqlite",
     ),

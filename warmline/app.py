@@ -123,7 +123,7 @@ def create_app(settings: Settings | None = None, *, start_clock: bool | None = N
     )
 
     if gevented:
-        gevent.spawn(live.sweep_forever)
+        live.run()
     if start_clock if start_clock is not None else gevented and not settings.clock_apart:
         gevent.spawn(clock.run, threading.Event())
     return app

@@ -1,24 +1,27 @@
 """The database: one engine a process, `transaction()` for a verb, `reading()` for a page.
 
-Inside a transaction nothing may yield to another greenlet (no network, no push): on SQLite a second
-`BEGIN IMMEDIATE` would then freeze the process until its busy timeout. What must happen afterwards is
-registered with `after_commit()`.
+Inside a transaction nothing may wait for anything but the database (no network, no push): on SQLite every other
+verb would wait too, and other processes for as long as their busy timeout. So a greenlet that lets others run in
+the middle of one is reported. What must happen afterwards is registered with `after_commit()`.
 """
 
 import contextlib
 import logging
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+import gevent
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 
 SQLITE_BUSY_SECONDS = 5
 CONNECT_SECONDS = 3
+WAITED = "a transaction waits, and everybody who wants to write waits for it"
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +96,7 @@ def transaction() -> Iterator[Session]:
     """
     if _writing.get():
         raise RuntimeError("a transaction is open already: one verb, one transaction")
-    turn = _writer if bound().dialect.name == "sqlite" else contextlib.nullcontext()
+    turn = _turn_to_write() if bound().dialect.name == "sqlite" else contextlib.nullcontext()
     with _limit(), turn, _session() as session:
         token = _writing.set(True)
         try:
@@ -127,6 +130,26 @@ def later(function: Callable[..., Any], *arguments: Any) -> None:
         _run(function, *arguments)
     else:
         _spawn(_run, function, *arguments)
+
+
+@contextmanager
+def _turn_to_write() -> Iterator[None]:
+    """This process's turn to write on SQLite, during which no other greenlet may run: it is reported if one does.
+
+    Of a greenlet that is about to wait, gevent calls `switch_out`: https://www.gevent.org/api/gevent.hub.html
+    Reported and not refused, for a slow line is better than a caller whose verb failed.
+    """
+    with _writer:
+        greenlet = gevent.getcurrent()
+        greenlet.switch_out = _report_wait
+        try:
+            yield
+        finally:
+            del greenlet.switch_out
+
+
+def _report_wait() -> None:
+    log.error(WAITED, extra={"where": "".join(traceback.format_stack()[:-1])})
 
 
 def _session() -> Session:

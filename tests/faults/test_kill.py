@@ -27,7 +27,7 @@ SETTLED_WITHIN = 30  # seconds after a restart
 TRIES = 3  # to come by a point
 LANES = 2  # products side by side: one mostly waits for the other's processes to start
 # Points that come round again and again: their first occurrence stands for the others.
-RECURRING = ("clock.", "contacts.asking.unheard", "contacts.asking.doubt", "contacts.availability.seen", "locate")
+RECURRING = ("clock.", "contacts.asking.unheard", "contacts.asking.doubt", "contacts.availability.all_seen", "locate")
 # Verbs that no step of the journeys takes, and why.
 ELSEWHERE = {
     "cli.create_admin": "a command of an operator",

@@ -14,7 +14,7 @@ from typing import Any
 import redis
 from flask import Flask, request
 from flask_login import current_user
-from flask_socketio import SocketIO, disconnect, join_room
+from flask_socketio import SocketIO, join_room
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from socketio.pubsub_manager import PubSubManager
@@ -22,12 +22,12 @@ from sqlalchemy import select
 
 from warmline import clock, db, push
 from warmline.contacts import availability, screens
-from warmline.models import Line, Role
+from warmline.models import Line, Peer, Role
 from warmline.people import accounts
 from warmline.web import access
 from warmline.web.security import REDIS_SECONDS
 
-HEARTBEAT_SECONDS = 1  # more heartbeats than this are not looked at; a console sends one every ten
+GATHER_SECONDS = 0.5  # heartbeats wait for each other so long: one commit for all, which on SQLite stops the process
 SWEEP_SECONDS = 3
 REST_SECONDS = 1  # how long a Redis that failed is left alone
 
@@ -40,10 +40,11 @@ class Console:
     """An open socket of this process."""
 
     login: str
-    heard: float = float("-inf")
+    peer: Peer | None
 
 
 _open: dict[str, Console] = {}
+_heard: dict[str, Peer] = {}  # whose console sent a heartbeat that is not written yet
 
 
 def use(app: Flask, *, gevented: bool, origins: list[str], redis_url: str | None) -> None:
@@ -85,13 +86,27 @@ def sweep() -> None:
             drop(ended)
 
 
-def sweep_forever() -> None:
+def write_heartbeats() -> None:
+    """Store who was heard since the latest time."""
+    if _heard:
+        peers = list(_heard.values())
+        _heard.clear()
+        availability.all_seen(peers, clock.now())
+
+
+def run() -> None:
+    """Whatever this process does for its sockets again and again."""
+    for act, seconds in ((write_heartbeats, GATHER_SECONDS), (sweep, SWEEP_SECONDS)):
+        socketio.start_background_task(_forever, act, seconds)
+
+
+def _forever(act: Callable[[], None], seconds: float) -> None:
     while True:
-        socketio.sleep(SWEEP_SECONDS)
+        time.sleep(seconds)
         try:
-            sweep()
-        except Exception as error:  # the database is away, above all: the next sweep is soon
-            log.warning("could not look for ended logins", extra={"error": type(error).__name__})
+            act()
+        except Exception as error:  # the database is away, above all: the next time is soon
+            log.warning("sockets are not looked after", extra={"work": act.__name__, "error": type(error).__name__})
 
 
 @socketio.on("connect")
@@ -107,7 +122,7 @@ def connect() -> bool:
             lines = session.scalars(select(Line.id).where(Line.organization_id == account.organization_id))
             for line in lines.all():
                 join_room(f"line:{line}")
-    _open[_sid()] = Console(current_user.login.id)
+    _open[_sid()] = Console(current_user.login.id, account.peer)
     return True
 
 
@@ -118,15 +133,10 @@ def disconnected(*_: Any) -> None:
 
 @socketio.on("heartbeat")
 def heartbeat(*_: Any) -> None:
-    """The peer's console is there."""
+    """The peer's console is there. Whether the login lasts is the sweep's question."""
     console = _open.get(_sid())
-    if console is None or time.monotonic() - console.heard < HEARTBEAT_SECONDS:
-        return
-    console.heard = time.monotonic()
-    if not current_user.is_authenticated:
-        disconnect()
-    elif peer := access.account().peer:
-        availability.seen(peer, clock.now())
+    if console is not None and console.peer is not None:
+        _heard[console.peer.id] = console.peer
 
 
 @socketio.on_error_default
