@@ -21,6 +21,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import create_engine
 
 from tests.servers import free_port
+from tests.warm import Forked, Warm
 
 ROOT = Path(__file__).parent.parent
 GEORGIA = "+14045550101"
@@ -28,6 +29,10 @@ CALLER = "+14045550123"
 PASSWORD = "a-password-for-tests-only"
 FIELD_KEY = Fernet.generate_key().decode()
 START_SECONDS = 40
+
+# gunicorn's configuration patches before it imports, a command and a clock do not.
+SERVER = Warm("gunicorn.app.wsgiapp", "gunicorn.workers.ggevent", "warmline.app", patched=True)
+COMMANDS = Warm("warmline.cli")
 
 Found = TypeVar("Found")
 
@@ -90,7 +95,7 @@ class Product:
         }
         if redis_url is not None:
             self.environment["REDIS_URL"] = redis_url
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, subprocess.Popen[bytes] | Forked] = {}
 
     def __enter__(self) -> Self:
         for command in ("migrate", "demo"):
@@ -105,14 +110,25 @@ class Product:
 
     def start(self, *, wait: bool = True, **environment: str) -> None:
         """Start web and clocks, and wait until they answer."""
-        self._start("web", "gunicorn", "--config", "config/gunicorn.py", self.app, **environment)
+        environment = self.environment | environment
+        web = ("gunicorn", "--config", "config/gunicorn.py", self.app)
+        self.processes["web"] = SERVER.start(self.folder / "web.log", environment, *web)
         for number in range(self.clocks):
-            self._start(f"clock{number}", *self.clock, **environment)
+            name = f"clock{number}"
+            self.processes[name] = COMMANDS.start(self.folder / f"{name}.log", environment, *self.clock)
         if wait:
             eventually(lambda: requests.get(f"{self.url}/readyz", timeout=2).ok, START_SECONDS, lambda: self.log("web"))
 
     def start_simulator(self) -> None:
-        self._start("simulator", "simulator")
+        with (self.folder / "simulator.log").open("ab") as log:
+            self.processes["simulator"] = subprocess.Popen(
+                [sys.executable, "-m", "simulator"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         eventually(lambda: requests.get(f"{self.simulator_url}/healthz", timeout=2).ok, START_SECONDS)
 
     def kill(self, name: str) -> None:
@@ -152,19 +168,9 @@ class Product:
         finally:
             engine.dispose()
 
-    def _run(self, module: str, *arguments: str) -> None:
-        subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, env=self.environment, check=True)
-
-    def _start(self, name: str, module: str, *arguments: str, **environment: str) -> None:
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                cwd=ROOT,
-                env=self.environment | environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+    def _run(self, *command: str) -> None:
+        log = self.folder / "commands.log"
+        assert COMMANDS.start(log, self.environment, *command).wait() == 0, self.log("commands")
 
 
 class Caller:
