@@ -13,12 +13,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import requests
 from cryptography.fernet import Fernet
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, NullPool, create_engine
 
 from tests.servers import free_port
 from tests.warm import Forked, Warm
@@ -98,8 +99,8 @@ class Product:
         self.processes: dict[str, subprocess.Popen[bytes] | Forked] = {}
 
     def __enter__(self) -> Self:
-        for command in ("migrate", "demo"):
-            self._run("warmline.cli", command)
+        self._run("warmline.cli", "migrate")
+        self._run("tests.product")
         self.start_simulator()
         self.start()
         return self
@@ -161,12 +162,12 @@ class Product:
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """What is in a table, read past the product."""
-        engine = create_engine(self.database_url)
-        try:
-            with engine.connect() as connection:
-                return [dict(row) for row in connection.exec_driver_sql(f"SELECT * FROM {table}").mappings()]
-        finally:
-            engine.dispose()
+        with self._past.connect() as connection:
+            return [dict(row) for row in connection.exec_driver_sql(f"SELECT * FROM {table}").mappings()]
+
+    @cached_property
+    def _past(self) -> Engine:
+        return create_engine(self.database_url, poolclass=NullPool)
 
     def _run(self, *command: str) -> None:
         log = self.folder / "commands.log"
@@ -325,3 +326,13 @@ def _token(page: str) -> str:
     found = re.search(r'<meta name="csrf-token" content="([^"]+)"', page)
     assert found, page[:2000]
     return found[1]
+
+
+if __name__ == "__main__":
+    # The demo organization; nobody attacks these passwords, so that a login need not be slow.
+    from tests.cast import QUICK
+    from warmline.cli import main
+    from warmline.people import accounts
+
+    accounts.hasher = QUICK
+    main(["demo"])
