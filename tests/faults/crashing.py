@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
@@ -82,7 +83,9 @@ def create_app() -> Any:
     from warmline.app import create_app as create
 
     lay_fuse()
-    return create()
+    app = create()
+    app.jinja_env.bytecode_cache = FileSystemBytecodeCache(os.environ["DATA_DIR"])  # each death costs a start
+    return app
 
 
 def _watch(kind: type, name: str) -> None:
