@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -152,17 +152,14 @@ def postgres_template(postgres: Databases) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, copied: Callable[[str], AbstractContextManager[str]]) -> Iterator[str]:
     """A fresh database of either kind, with the demo organization in it."""
     if request.param == "sqlite":
-        path = tmp_path / "warmline.db"
-        path.write_bytes(request.getfixturevalue("sqlite_template").read_bytes())
-        yield f"sqlite:///{path}"
+        template = f"sqlite:///{request.getfixturevalue('sqlite_template')}"
     else:
-        databases: Databases = request.getfixturevalue("postgres")
-        url = databases.database(template=request.getfixturevalue("postgres_template"))
+        template = request.getfixturevalue("postgres_template")
+    with copied(template) as url:
         yield url
-        databases.drop(url)
 
 
 def settings(database_url: str, **changes: str) -> Settings:
