@@ -1,13 +1,19 @@
-"""The servers that tests share, and the browser that they drive."""
+"""The servers that tests share, the databases that they fill anew, and the browser that they drive."""
 
 import os
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import lru_cache
+from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import settings
-from sqlalchemy import make_url
+from sqlalchemy import Engine, event, make_url
 
 from tests.servers import Databases, Postgres, Redis, chromium_path
+from warmline import db
 
 # How long one example takes says nothing while other tests keep every core busy.
 settings.register_profile("warmline", deadline=None)
@@ -18,6 +24,12 @@ settings.load_profile("warmline")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The minutes of kill -9 begin first, so that one worker spends them while the others do all the rest."""
     items.sort(key=lambda item: "faults/test_kill" not in item.nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: many tests wait for processes, pages and timers."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +49,51 @@ def redis_server() -> Iterator[Redis]:
     """A real Redis server, one for each worker."""
     with Redis() as server:
         yield server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_engines() -> Iterator[None]:
+    """db.connect() returns the same engine for the same URL: it keeps the statements that it has compiled.
+
+    That would be a quarter of many a test's time, and flushing SQLite's commits to disk, as Postgres of the tests does
+    not either, a tenth.
+    """
+    connect = db.connect
+
+    @lru_cache(maxsize=8)
+    def connect_once(url: str) -> Engine:
+        engine = connect(url)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+        return engine
+
+    with patch.object(db, "connect", connect_once):
+        yield
+
+
+@pytest.fixture(scope="session")
+def copied(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], AbstractContextManager[str]]:
+    """Copies the database at a URL, for one test at a time: every copy of a kind has the same URL."""
+    folder = tmp_path_factory.mktemp("copied")
+    name = f"warmline_test_{secrets.token_hex(6)}"
+
+    @contextmanager
+    def copy(template: str) -> Iterator[str]:
+        if template.startswith("sqlite"):
+            for old in folder.iterdir():
+                old.unlink()  # to write over it would change it under whoever may still have it open
+            path = folder / "warmline.db"
+            path.write_bytes(Path(template.removeprefix("sqlite:///")).read_bytes())
+            yield f"sqlite:///{path}"
+        else:
+            databases: Databases = request.getfixturevalue("postgres")
+            url = databases.database(template, name)
+            yield url
+            databases.drop(url)
+
+    return copy
 
 
 @pytest.fixture

@@ -13,15 +13,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import requests
 from cryptography.fernet import Fernet
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, NullPool, create_engine
 from twilio.request_validator import RequestValidator
 
 from tests.servers import free_port
+from tests.warm import Forked, Warm
 from warmline.db import WAITED
 
 ROOT = Path(__file__).parent.parent
@@ -30,6 +32,10 @@ CALLER = "+14045550123"
 PASSWORD = "a-password-for-tests-only"
 FIELD_KEY = Fernet.generate_key().decode()
 START_SECONDS = 40
+
+# gunicorn's configuration patches before it imports, a command and a clock do not.
+SERVER = Warm("gunicorn.app.wsgiapp", "gunicorn.workers.ggevent", "warmline.app", patched=True)
+COMMANDS = Warm("warmline.cli")
 
 Found = TypeVar("Found")
 
@@ -92,11 +98,11 @@ class Product:
         }
         if redis_url is not None:
             self.environment["REDIS_URL"] = redis_url
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, subprocess.Popen[bytes] | Forked] = {}
 
     def __enter__(self) -> Self:
-        for command in ("migrate", "demo"):
-            self._run("warmline.cli", command)
+        self._run("warmline.cli", "migrate")
+        self._run("tests.product")
         self.start_simulator()
         self.start()
         return self
@@ -108,14 +114,25 @@ class Product:
 
     def start(self, *, wait: bool = True, **environment: str) -> None:
         """Start web and clocks, and wait until they answer."""
-        self._start("web", "gunicorn", "--config", "config/gunicorn.py", self.app, **environment)
+        environment = self.environment | environment
+        web = ("gunicorn", "--config", "config/gunicorn.py", self.app)
+        self.processes["web"] = SERVER.start(self.folder / "web.log", environment, *web)
         for number in range(self.clocks):
-            self._start(f"clock{number}", *self.clock, **environment)
+            name = f"clock{number}"
+            self.processes[name] = COMMANDS.start(self.folder / f"{name}.log", environment, *self.clock)
         if wait:
             eventually(lambda: requests.get(f"{self.url}/readyz", timeout=2).ok, START_SECONDS, lambda: self.log("web"))
 
     def start_simulator(self) -> None:
-        self._start("simulator", "simulator")
+        with (self.folder / "simulator.log").open("ab") as log:
+            self.processes["simulator"] = subprocess.Popen(
+                [sys.executable, "-m", "simulator"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         eventually(lambda: requests.get(f"{self.simulator_url}/healthz", timeout=2).ok, START_SECONDS)
 
     def kill(self, name: str) -> None:
@@ -154,26 +171,16 @@ class Product:
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """What is in a table, read past the product."""
-        engine = create_engine(self.database_url)
-        try:
-            with engine.connect() as connection:
-                return [dict(row) for row in connection.exec_driver_sql(f"SELECT * FROM {table}").mappings()]
-        finally:
-            engine.dispose()
+        with self._past.connect() as connection:
+            return [dict(row) for row in connection.exec_driver_sql(f"SELECT * FROM {table}").mappings()]
 
-    def _run(self, module: str, *arguments: str) -> None:
-        subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, env=self.environment, check=True)
+    @cached_property
+    def _past(self) -> Engine:
+        return create_engine(self.database_url, poolclass=NullPool)
 
-    def _start(self, name: str, module: str, *arguments: str, **environment: str) -> None:
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                cwd=ROOT,
-                env=self.environment | environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+    def _run(self, *command: str) -> None:
+        log = self.folder / "commands.log"
+        assert COMMANDS.start(log, self.environment, *command).wait() == 0, self.log("commands")
 
 
 class Caller:
@@ -328,3 +335,13 @@ def _token(page: str) -> str:
     found = re.search(r'<meta name="csrf-token" content="([^"]+)"', page)
     assert found, page[:2000]
     return found[1]
+
+
+if __name__ == "__main__":
+    # The demo organization; nobody attacks these passwords, so that a login need not be slow.
+    from tests.cast import QUICK
+    from warmline.cli import main
+    from warmline.people import accounts
+
+    accounts.hasher = QUICK
+    main(["demo"])

@@ -164,12 +164,13 @@ class Databases:
         self.url = url.set(drivername="postgresql+psycopg")
         self._made: list[str] = []
 
-    def database(self, template: str = "template1") -> str:
+    def database(self, template: str = "template1", name: str = "") -> str:
         """The SQLAlchemy URL of a new database: empty, or a copy of `template`.
 
-        That is a URL that this method returned before, to which nobody is connected now.
+        That is a URL that this method returned before, to which nobody is connected now. `name` is that of a database
+        that was dropped, or none.
         """
-        name = f"warmline_test_{secrets.token_hex(6)}"
+        name = name or f"warmline_test_{secrets.token_hex(6)}"
         source = make_url(template).database if "://" in template else template
         self._execute("CREATE DATABASE {} TEMPLATE {}", name, source)
         self._made.append(name)

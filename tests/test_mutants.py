@@ -6,12 +6,13 @@ with one guard less; the test named beside it is run there, in a process of its 
 
 import os
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+
+from tests.warm import Warm
 
 ROOT = Path(__file__).parent.parent
 NEEDED = ("config", "migrations", "pyproject.toml", "routing", "templates", "tests", "warmline")
@@ -24,6 +25,22 @@ RACES = "tests/contacts/test_races.py::test_"
 TWIN = RACES + "the_database_itself_refuses_the_twin_of[sqlite-{}]"
 WALK = "tests/contacts/test_walk.py::test_"
 ACCESS = "tests/web/test_access.py::test_"
+
+
+# Has imported nothing of ours: that is the mutant's own.
+TESTS = Warm(
+    "pytest", "hypothesis", "sqlalchemy.orm", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite", "psycopg",
+    "alembic.command", "flask", "flask_limiter", "flask_login", "flask_socketio", "flask_wtf", "babel.support",
+    "whitenoise", "redis", "twilio.rest", "twilio.twiml.voice_response", "phonenumbers", "pydantic_settings",
+    "structlog", "argon2", "cryptography.fernet",
+)  # fmt: skip
+
+
+class Result(NamedTuple):
+    """What a run of pytest came to."""
+
+    returncode: int
+    stdout: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -563,15 +580,15 @@ def copy(source: Path, target: Path, changed: Path | None = None) -> None:
             (target / entry.name).symlink_to(entry)
 
 
-def run(folder: Path, *tests: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *tests: str) -> Result:
     """Run these tests on the copy, in order and until the first is red."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")} | {
         "PYTHONPATH": str(folder / "copy"),
         "PYTHONDONTWRITEBYTECODE": "1",  # links lead into our own folders
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # each costs time
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # each costs time, as does the rewriting of asserts
     }
-    options = ["-x", "-q", "-p", "pytest_timeout", "-p", "no:cacheprovider", f"--basetemp={folder / 'run'}"]
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *tests],
-        cwd=folder / "copy", env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,
-    )  # fmt: skip
+    options = ["-x", "-q", "-p", "pytest_timeout", "-p", "no:cacheprovider", "--assert=plain"]
+    command = ["pytest", *options, f"--basetemp={folder / 'run'}", *tests]
+    log = folder / "log"
+    process = TESTS.start(log, environment, *command, folder=folder / "copy")
+    return Result(process.wait(PATIENCE_SECONDS), log.read_text())

@@ -3,6 +3,7 @@
 `make words` collects the English sentences of templates, scripts and errors into them.
 """
 
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from babel.support import Translations
 FOLDER = Path(__file__).parent
 
 
+@cache
 def load() -> dict[str, tuple[Translations, dict[str, str]]]:
     """By language: its catalogue, and of that the sentences that scripts in the browser say, by the English one."""
     found = {}

@@ -1,7 +1,7 @@
 """A world on SQLite and one on PostgreSQL."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 from sqlalchemy import Engine
@@ -12,9 +12,18 @@ from warmline import db
 
 
 @pytest.fixture(scope="session")
-def template(postgres: Databases) -> str:
-    """A PostgreSQL database with our tables and no rows, to be cloned."""
-    url = postgres.database()
+def sqlite_schema(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A SQLite database with our tables and no rows, to be copied."""
+    return prepare(f"sqlite:///{tmp_path_factory.mktemp('schema')}/warmline.db")
+
+
+@pytest.fixture(scope="session")
+def postgresql_schema(postgres: Databases) -> str:
+    """A PostgreSQL database with our tables and no rows, to be copied."""
+    return prepare(postgres.database())
+
+
+def prepare(url: str) -> str:
     engine = db.connect(url)
     create_schema(engine)
     engine.dispose()
@@ -22,20 +31,12 @@ def template(postgres: Databases) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+def engine(request: pytest.FixtureRequest, copied: Callable[[str], AbstractContextManager[str]]) -> Iterator[Engine]:
     """An empty database with our tables, of either kind."""
-    if request.param == "sqlite":
-        engine = db.connect(f"sqlite:///{tmp_path / 'warmline.db'}")
-        create_schema(engine)
-        yield engine
-        engine.dispose()
-    else:
-        databases: Databases = request.getfixturevalue("postgres")
-        url = databases.database(template=request.getfixturevalue("template"))
+    with copied(request.getfixturevalue(f"{request.param}_schema")) as url:
         engine = db.connect(url)
         yield engine
         engine.dispose()
-        databases.drop(url)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
-"""The product with a fuse: at one point, named by CRASH_AT, it kills its own processes as `kill -9` would.
+"""The product with a fuse: at one point, which the file CRASH_AT names, it kills its own processes as `kill -9` would.
 
 Points lie before and after every commit of a verb and every request to the phone company; each that is reached is
-written to CRASH_TRACE, with how often it was reached so far in this process:
+written to CRASH_TRACE, with how often it was reached in this process since it started, or since CRASH_AT changed:
 
     before commit contacts.offers.accept #1
     after request move_caller #1
@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
@@ -25,15 +26,20 @@ ROOT = Path(__file__).parent.parent.parent
 REQUESTS = ("move_caller", "redirect", "hang_up", "end_conference", "send_text", "locate")
 
 _reached: Counter[str] = Counter()
+_fuse = ""
 
 
 def reach(point: str) -> None:
     """Note a point, and die there if it is the one."""
+    global _fuse
+    if (fuse := Path(os.environ["CRASH_AT"]).read_text()) != _fuse:
+        _fuse = fuse
+        _reached.clear()
     _reached[point] += 1
     occurrence = f"{point} #{_reached[point]}"
     with Path(os.environ["CRASH_TRACE"]).open("a") as trace:
         trace.write(occurrence + "\n")
-    if occurrence == os.environ.get("CRASH_AT"):
+    if occurrence == fuse:
         os.killpg(0, signal.SIGKILL)
 
 
@@ -77,7 +83,9 @@ def create_app() -> Any:
     from warmline.app import create_app as create
 
     lay_fuse()
-    return create()
+    app = create()
+    app.jinja_env.bytecode_cache = FileSystemBytecodeCache(os.environ["DATA_DIR"])  # each death costs a start
+    return app
 
 
 def _watch(kind: type, name: str) -> None:

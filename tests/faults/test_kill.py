@@ -110,21 +110,26 @@ class Evening:
             clock=("tests.faults.crashing",),
             speed=20,
         )
-        self.product.environment["CRASH_TRACE"] = str(self.trace)
+        self.fuse = folder / "fuse"
+        self.fuse.write_text("")
+        self.product.environment |= {"CRASH_TRACE": str(self.trace), "CRASH_AT": str(self.fuse)}
         if patience:
             self.product.environment["CRASH_PATIENCE"] = patience
         self.restarted_at: float | None = None
 
-    def prepare(self, crash_at: str) -> None:
-        """Start anew; the next death is at this point."""
-        self.product.kill_all()
-        self.trace.unlink(missing_ok=True)
+    def prepare(self, crash_at: str, *, fresh: bool) -> None:
+        """The next death is at this point; of the processes as they are, or of fresh ones."""
         self.restarted_at = None
-        self.product.start(wait=False, CRASH_AT=crash_at)
+        if fresh:
+            self.product.kill_all()
+        self.fuse.write_text(crash_at)
+        if fresh:
+            self.product.start(wait=False)
 
     def keep_alive(self) -> None:
         """Start the product again if it has died."""
         if self.product.died:
+            self.fuse.write_text("")
             self.product.kill_all()
             self.product.start()
             self.restarted_at = time.monotonic()
@@ -309,7 +314,8 @@ def die_on_the_way(lanes: list[Evening], manners: tuple[Manner, Manner], only: s
         def die(lane: Evening, mine: list[str]) -> list[str]:
             missed = []
             for point in mine:
-                died = any(dies_at(lane, point, manners) for _ in range(TRIES))
+                # What recurs comes first, or only, when processes start.
+                died = any(dies_at(lane, point, manners, fresh=_recurs(point) or n > 0) for n in range(TRIES))
                 missed += [] if died else [point]
                 print(f"  {way.index(point) + 1:3} {'survived' if died else 'not reached'}: {point}", flush=True)
             return missed
@@ -323,9 +329,9 @@ def die_on_the_way(lanes: list[Evening], manners: tuple[Manner, Manner], only: s
     assert len(missed) <= len(way) // 4, missed
 
 
-def dies_at(lane: Evening, point: str, manners: tuple[Manner, Manner]) -> bool:
+def dies_at(lane: Evening, point: str, manners: tuple[Manner, Manner], *, fresh: bool) -> bool:
     """Walk with a death at this point ahead; whether the walk came by there."""
-    lane.prepare(point)
+    lane.prepare(point, fresh=fresh)
     walk(lane, manners)
     return lane.restarted_at is not None
 

@@ -1,5 +1,5 @@
 """Accounts live on the same databases as the web."""
 
-from tests.cast import app, cast, database_url, postgres_template, sqlite_template
+from tests.cast import app, cast, compiled_templates, database_url, postgres_template, sqlite_template
 
-__all__ = ["app", "cast", "database_url", "postgres_template", "sqlite_template"]
+__all__ = ["app", "cast", "compiled_templates", "database_url", "postgres_template", "sqlite_template"]

@@ -7,11 +7,11 @@ Twilio understands where it reads it, leads somewhere, and names 988 where a cal
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote, urlsplit
@@ -373,18 +373,13 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def stage(scene: Scene, tmp_path: Path, request: pytest.FixtureRequest, failures: list[Exception]) -> Iterator[Twilio]:
+def stage(
+    scene: Scene, copied: Callable[[str], AbstractContextManager[str]], failures: list[Exception]
+) -> Iterator[Twilio]:
     """Twilio in the middle of things; whatever it asks, no hook may fail."""
-    if scene.url.startswith("sqlite"):
-        path = tmp_path / "warmline.db"
-        path.write_bytes(Path(scene.url.removeprefix("sqlite:///")).read_bytes())
-        url = f"sqlite:///{path}"
-    else:
-        url = request.getfixturevalue("postgres").database(template=scene.url)
-    yield Twilio(create_app(house.settings(url)))
-    db.bound().dispose()
-    if url != f"sqlite:///{tmp_path}/warmline.db":
-        request.getfixturevalue("postgres").drop(url)
+    with copied(scene.url) as url:
+        yield Twilio(create_app(house.settings(url)))
+        db.bound().dispose()
     assert failures == []
 
 
