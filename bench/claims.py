@@ -52,10 +52,8 @@ def refill(house: House, waiting: int) -> None:
         rows = [{"id": number} for number in range(waiting)]
         session.execute(text("INSERT INTO bare VALUES (:id, 'Georgia', 0, :id, true)"), rows)
     house.waiting(waiting)
-    tidy = ["VACUUM ANALYZE"] if db.bound().name == "postgresql" else ["ANALYZE", "PRAGMA wal_checkpoint(TRUNCATE)"]
     with db.bound().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for words in tidy:
-            connection.execute(text(words))
+        connection.execute(text("VACUUM ANALYZE" if db.bound().name == "postgresql" else "ANALYZE"))
 
 
 def choose(peers: Iterable[str], status: PeerStatus) -> None:
