@@ -16,7 +16,7 @@ WORDS   := --keyword Invalid --keyword Conflict --keyword NotFound --keyword Not
 UPDATE  := $(BIN)/pybabel --quiet update --input-file .words.pot --output-file config/words/es.po --locale es \
            --no-fuzzy-matching --ignore-obsolete --width 110
 
-.PHONY: help run test lint check format lock pictures words clean
+.PHONY: help run test bench lint check format lock pictures words clean
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: $(DEV_ENV) $(ASSETS) $(TWILIO) ## Runs every test, against real PostgreSQL
 	@scripts/chromium
 	@$(BIN)/python -m tests.servers
 	$(BIN)/pytest -n auto --dist worksteal
+
+bench: $(DEV_ENV) $(ASSETS) ## Measures speed beside a floor and the goals; ten minutes of a quiet machine
+	$(BIN)/python -m bench
 
 lint: $(DEV_ENV) ## Checks style, types, imports, templates and security
 	$(BIN)/ruff check .

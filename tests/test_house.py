@@ -60,7 +60,7 @@ def imports(path: Path) -> set[str]:
 
 
 def test_everything_is_where_the_readme_says():
-    packages = {"config", "migrations", "routing", "simulator", "templates", "tests", "warmline"}
+    packages = {"bench", "config", "migrations", "routing", "simulator", "templates", "tests", "warmline"}
     papers = {"LICENSE", "Makefile", "Procfile", "README.md", "requirements.txt"}
     assert packages | papers <= {path.name for path in ROOT.iterdir()}
 

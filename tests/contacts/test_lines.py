@@ -58,8 +58,7 @@ def events(world: World, name: str) -> list[Event]:
 
 def turned_away(world: World, number: str = OTHER_CALLER) -> bool:
     contact, _ = world.arrives(number)
-    _, admission = intake.greet(contact.id, world.now)
-    return admission is intake.Admission.OUTSIDE_HOURS and world.contact(contact.id).state == "after_hours"
+    return world.contact(contact.id).state == "after_hours"
 
 
 def writes(world: World, number: str = CALLER, body: str = "hello") -> None:
@@ -96,7 +95,7 @@ class TestWhoeverWaitsIsServed:
 
     def test_who_is_still_choosing_a_language(self, world: World, closing: Any) -> None:
         contact, _ = world.arrives()
-        assert intake.greet(contact.id, world.now)[1] is intake.Admission.MENU
+        assert contact.state == "arriving"
         closing()
         assert intake.choose_language(contact.id, "en", world.now)[1] is intake.Admission.QUEUE
         intake.queued(contact.id, "QU" + "1" * 32, world.now)

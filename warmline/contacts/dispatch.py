@@ -3,7 +3,7 @@
 from collections import defaultdict
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -13,7 +13,7 @@ from routing.facts import POLICY, Limits, MakeOffer, Snapshot, Waiting
 from routing.states import Activity, ContactState, OfferState, PeerStatus
 from warmline.contacts import holding, news
 from warmline.db import after_commit, reading, transaction
-from warmline.models import Channel, Contact, Line, Offer, Peer
+from warmline.models import Channel, Contact, Line, Offer, Organization, Peer
 from warmline.models.base import new_id
 from warmline.models.history import advance, begin
 from warmline.people import roster
@@ -40,11 +40,13 @@ def after(session: Session, organization_id: str, now: datetime) -> None:
 def organizations_waiting() -> list[str]:
     """Organizations in which somebody waits for an offer."""
     with reading() as session:
-        return list(session.scalars(select(Contact.organization_id).where(_offerable()).distinct()))
+        # One look at the index for each, however many wait.
+        waits = exists().where(Contact.organization_id == Organization.id, _offerable())
+        return list(session.scalars(select(Organization.id).where(waits)))
 
 
 def look(session: Session, organization_id: str, now: datetime) -> Snapshot:
-    """What a decision may know: the peers who could take an offer, and, if there are any, who waits for one."""
+    """What a decision may know: the peers who could take an offer, and, if there are any, who waits for one of them."""
     ready = roster.ready(session, organization_id, now)
     peers = [peer for peer in ready if peer.activity is Activity.IDLE or peer.threads]
     if not peers:
@@ -62,6 +64,11 @@ def look(session: Session, organization_id: str, now: datetime) -> Snapshot:
         )
         .join(Line, Line.id == Contact.line_id)
         .where(Contact.organization_id == organization_id, _offerable())
+        # However many wait in front for somebody else, whoever these can serve is seen.
+        .where(
+            Contact.line_id.in_(frozenset().union(*(peer.lines for peer in peers))),
+            Contact.language.in_(frozenset().union(*(peer.languages for peer in peers))),
+        )
         .order_by(Contact.priority.desc(), Contact.queued_at, Contact.id)
         .limit(AT_A_TIME)
     ).all()

@@ -3,13 +3,14 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import func, or_, select, tuple_
+from sqlalchemy import bindparam, func, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased, lazyload
 
 from routing.states import IN_QUEUE, ContactState, LegState
 from warmline.contacts import dispatch, holding, legs, news
 from warmline.db import reading, transaction
+from warmline.errors import NotFound
 from warmline.models import Channel, Contact, Leg, LegKind, Line, LineNumber
 from warmline.models.base import new_id
 from warmline.models.history import advance, begin, record
@@ -18,11 +19,42 @@ from warmline.people import callers, lines, roster
 LANGUAGE_KEYS = {"1": "en", "2": "es"}
 STAY_KEY = "3"
 
+# Built once: for what every call and every wait asks, building a statement takes as long as the answer.
+_LINE_OF = select(Line).join(LineNumber, LineNumber.line_id == Line.id).where(LineNumber.number == bindparam("number"))
+_CONTACT_OF_CALL = (
+    select(Contact)
+    .join(Leg, Leg.contact_id == Contact.id)
+    .where(Leg.call_sid == bindparam("call_sid"), Leg.kind == LegKind.CALLER)
+)
+_other = aliased(Contact)
+# How many wait before a contact.
+_ahead = (
+    select(func.count())
+    .select_from(_other)
+    .where(
+        _other.organization_id == Contact.organization_id,
+        _other.line_id == Contact.line_id,
+        _other.state.in_((ContactState.WAITING, ContactState.OFFERED)),
+        or_(
+            _other.priority > Contact.priority,
+            (_other.priority == Contact.priority)
+            & (tuple_(_other.queued_at, _other.id) < tuple_(Contact.queued_at, Contact.id)),
+        ),
+    )
+    .correlate(Contact)
+    .scalar_subquery()
+)
+_PLACE = select(_ahead).where(Contact.id == bindparam("id"))
+_IN_LINE = (
+    select(Contact, _ahead, roster.speaks(Contact.line_id, Contact.language, bindparam("now")))
+    .where(Contact.id == bindparam("id"))
+    .options(lazyload(Contact.line))
+)
+
 
 class Admission(StrEnum):
     """What becomes of a caller who has just arrived or chosen."""
 
-    MENU = "menu"
     QUEUE = "queue"
     NOBODY_ON_SHIFT = "nobody_on_shift"
     NOBODY_SPEAKS = "nobody_speaks"
@@ -39,23 +71,22 @@ class Prospect(StrEnum):
 
 def line_of(session: Session, number: str) -> Line | None:
     """The line that has this public number."""
-    return session.scalar(
-        select(Line).join(LineNumber, LineNumber.line_id == Line.id).where(LineNumber.number == number[:20])
-    )
+    return session.scalar(_LINE_OF, {"number": number[:20]})
 
 
 def receive(call_sid: str, caller_number: str, dialled: str, now: datetime) -> Contact | None:
     """A call has come in: its contact, made now or, for a CallSid that we know, found. None: nobody's number.
 
-    A retry, even one that meets the first try half way, finds the same row: the CallSid is unique.
+    Whoever nobody can answer is turned away at once; who still arrives afterwards hears the menu. A retry, even one
+    that meets the first try half way, finds the same row: the CallSid is unique.
     """
     for _ in range(2):
-        with reading() as session:
-            known = contact_of_call(session, call_sid)
-        if known is not None:
-            return known
         try:
-            return _open(call_sid, caller_number, dialled, now)
+            with transaction() as session:
+                contact = contact_of_call(session, call_sid) or _open(session, call_sid, caller_number, dialled, now)
+                if contact is not None:
+                    _greet(session, contact, now)
+                return contact
         except IntegrityError:
             continue  # somebody else inserted the same call, or the same caller, meanwhile: look again
     with reading() as session:
@@ -64,25 +95,15 @@ def receive(call_sid: str, caller_number: str, dialled: str, now: datetime) -> C
 
 def contact_of_call(session: Session, call_sid: str) -> Contact | None:
     """The contact whose caller's leg has this CallSid."""
-    return session.scalar(
-        select(Contact)
-        .join(Leg, Leg.contact_id == Contact.id)
-        .where(Leg.call_sid == call_sid, Leg.kind == LegKind.CALLER)
-    )
+    return session.scalar(_CONTACT_OF_CALL, {"call_sid": call_sid})
 
 
-def greet(contact_id: str, now: datetime) -> tuple[Contact, Admission]:
-    """What an arriving caller hears first: the menu, or why nobody can answer."""
+def greet(contact_id: str, now: datetime) -> Contact:
+    """A caller who asks what to do next: still arriving, and may hear the menu; or turned away."""
     with transaction() as session:
         contact = holding.contact(session, contact_id)
-        if contact.state is ContactState.ARRIVING:
-            if not lines.is_open(contact.line, now):
-                _turn_away(session, contact, "closed_hours", Admission.OUTSIDE_HOURS, now)
-                return contact, Admission.OUTSIDE_HOURS
-            if not roster.spoken_on_shift(session, contact.line_id, now):
-                _turn_away(session, contact, "nobody", Admission.NOBODY_ON_SHIFT, now)
-                return contact, Admission.NOBODY_ON_SHIFT
-        return contact, Admission.MENU
+        _greet(session, contact, now)
+        return contact
 
 
 def choose_language(contact_id: str, language: str, now: datetime) -> tuple[Contact, Admission, list[str]]:
@@ -180,55 +201,59 @@ def nobody_left(contact_id: str, now: datetime) -> bool:
         return True
 
 
+def in_line(session: Session, contact_id: str, now: datetime) -> tuple[Contact, int, Prospect]:
+    """A contact, its place, and what its caller may hope for; NotFound for an unknown id."""
+    row = session.execute(_IN_LINE, {"id": contact_id, "now": now}).one_or_none()
+    if row is None:
+        raise NotFound
+    contact, ahead, is_spoken = row
+    return contact, ahead + 1, Prospect.WAIT if is_spoken else prospect(session, contact, now)
+
+
 def place(session: Session, contact: Contact) -> int:
     """The contact's place in its line, from 1: higher priority first, then the longest wait."""
-    ahead = or_(
-        Contact.priority > contact.priority,
-        (Contact.priority == contact.priority)
-        & (tuple_(Contact.queued_at, Contact.id) < tuple_(contact.queued_at, contact.id)),
-    )
-    count = session.scalar(
-        select(func.count())
-        .select_from(Contact)
-        .where(
-            Contact.organization_id == contact.organization_id,
-            Contact.line_id == contact.line_id,
-            Contact.state.in_((ContactState.WAITING, ContactState.OFFERED)),
-            ahead,
-        )
-    )
-    return (count or 0) + 1
+    ahead: int = session.scalars(_PLACE, {"id": contact.id}).one()
+    return ahead + 1
 
 
-def _open(call_sid: str, caller_number: str, dialled: str, now: datetime) -> Contact | None:
-    with transaction() as session:
-        line = line_of(session, dialled)
-        if line is None:
-            return None
-        caller = callers.find_or_add(session, line.organization_id, caller_number, now)
-        contact = Contact(
-            id=new_id(),
-            organization_id=line.organization_id,
-            line=line,
-            caller=caller,
-            channel=Channel.VOICE,
-            state=ContactState.ARRIVING,
-            language=line.languages[0],
-            arrived_at=now,
-        )
-        begin(session, contact, now)
-        leg = Leg(
-            id=new_id(),
-            organization_id=line.organization_id,
-            contact_id=contact.id,
-            kind=LegKind.CALLER,
-            call_sid=call_sid,
-            state=LegState.STARTED,
-            began_at=now,
-            checked_at=now,
-        )
-        begin(session, leg, now)
-        return contact
+def _open(session: Session, call_sid: str, caller_number: str, dialled: str, now: datetime) -> Contact | None:
+    line = line_of(session, dialled)
+    if line is None:
+        return None
+    caller = callers.find_or_add(session, line.organization_id, caller_number, now)
+    contact = Contact(
+        id=new_id(),
+        organization_id=line.organization_id,
+        line=line,
+        caller=caller,
+        channel=Channel.VOICE,
+        state=ContactState.ARRIVING,
+        language=line.languages[0],
+        arrived_at=now,
+    )
+    begin(session, contact, now)
+    leg = Leg(
+        id=new_id(),
+        organization_id=line.organization_id,
+        contact_id=contact.id,
+        kind=LegKind.CALLER,
+        call_sid=call_sid,
+        state=LegState.STARTED,
+        began_at=now,
+        checked_at=now,
+    )
+    begin(session, leg, now)
+    return contact
+
+
+def _greet(session: Session, contact: Contact, now: datetime) -> None:
+    """Turn an arriving caller away whom nobody can answer."""
+    if contact.state is not ContactState.ARRIVING:
+        return
+    if not lines.is_open(contact.line, now):
+        _turn_away(session, contact, "closed_hours", Admission.OUTSIDE_HOURS, now)
+    elif not roster.spoken_on_shift(session, contact.line_id, now):
+        _turn_away(session, contact, "nobody", Admission.NOBODY_ON_SHIFT, now)
 
 
 def _spoken(session: Session, contact: Contact, now: datetime) -> list[str]:

@@ -99,13 +99,13 @@ def has_done(session: Session, contact: Contact, kind: RequestKind, since: datet
     )
 
 
-def withdraw(session: Session, contact: Contact, kind: RequestKind, now: datetime) -> bool:
-    """Take back requests of `kind` that nobody has sent yet; True if none was, or may have been, sent."""
+def withdraw(session: Session, contact: Contact, now: datetime, *kinds: RequestKind) -> bool:
+    """Take back requests of these kinds that nobody has sent yet; True if none was, or may have been, sent."""
     unsent = True
     for request in session.scalars(
         select(OutsideRequest).where(
             OutsideRequest.contact_id == contact.id,
-            OutsideRequest.kind == kind,
+            OutsideRequest.kind.in_(kinds),
             OutsideRequest.state.in_(OPEN),
         )
     ):

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from routing.facts import POLICY
 from routing.states import ContactState, EngagementState, OfferState
 from warmline.contacts import dispatch, holding, legs, news, outbox, survey, wrapup
-from warmline.db import reading, transaction
+from warmline.db import transaction
 from warmline.errors import NotFound
 from warmline.models import Channel, Contact, Engagement, Leg, LegKind, Offer, Peer, Presence, RequestKind
 from warmline.models.history import advance
@@ -54,13 +54,12 @@ def left(engagement_id: str, call_sid: str, reason: str, now: datetime, key: str
 
 def leg_ended(call_sid: str, now: datetime) -> None:
     """A call is over, whoever says so: a callback, the action of a Dial or Enqueue, or the company when asked."""
-    with reading() as session:
-        leg = session.scalar(select(Leg).where(Leg.call_sid == call_sid))
-    if leg is None:
-        return
     with transaction() as session:
+        leg = session.scalar(select(Leg).where(Leg.call_sid == call_sid))
+        if leg is None:
+            return
         contact = holding.contact(session, leg.contact_id)
-        leg = session.get_one(Leg, leg.id)
+        session.refresh(leg)
         advance(session, leg, "ended", now, ended_at=now)
         if leg.kind is LegKind.CALLER:
             caller_left(session, contact, now)
@@ -99,7 +98,7 @@ def caller_back(contact_id: str, now: datetime, engagement_id: str = "") -> Cont
             if engagement.id != engagement_id:
                 return contact
             lose(session, contact, engagement, "peer_lost", now)
-        outbox.withdraw(session, contact, RequestKind.RECALL_CALLER, now)
+        outbox.withdraw(session, contact, now, RequestKind.RECALL_CALLER)
         leg = holding.caller_leg(session, contact.id)
         if leg is not None:
             advance(session, leg, "left", now)
@@ -123,7 +122,7 @@ def release(session: Session, contact: Contact, engagement: Engagement, reason: 
     advance(session, contact, "connect_failed", now, why={"engagement": engagement.id, "reason": reason})
     for leg in holding.live_legs(session, engagement.id):
         legs.hang_up(session, contact, leg, now)
-    if not outbox.withdraw(session, contact, RequestKind.MOVE_CALLER, now) or legs.was_moved(session, engagement):
+    if not outbox.withdraw(session, contact, now, RequestKind.MOVE_CALLER) or legs.was_moved(session, engagement):
         # The caller is on the way into a conference without a peer, or there already.
         legs.recall_from(session, contact, engagement, now)
         legs.out_of_queue(contact, now)
@@ -159,6 +158,7 @@ def caller_left(session: Session, contact: Contact, now: datetime) -> None:
     if offer is not None:
         advance(session, offer, "cancelled", now, decided_at=now, reason="caller_left")
         news.for_peer(session, offer.peer_id)
+        dispatch.after(session, contact.organization_id, now)
     engagement = holding.live_engagement(session, contact.id)
     if engagement is not None:
         for leg in holding.live_legs(session, engagement.id):
@@ -166,11 +166,10 @@ def caller_left(session: Session, contact: Contact, now: datetime) -> None:
         if engagement.state is EngagementState.CONNECTING:
             advance(session, engagement, "failed", now, done_at=now, reason="caller_left")
             legs.free(session, engagement.peer_id, now)
+            dispatch.after(session, contact.organization_id, now)
         else:
             wrapup.begin(session, engagement, "caller_left", now)
         news.for_peer(session, engagement.peer_id)
-    for kind in (RequestKind.MOVE_CALLER, RequestKind.RECALL_CALLER):
-        outbox.withdraw(session, contact, kind, now)
+    outbox.withdraw(session, contact, now, RequestKind.MOVE_CALLER, RequestKind.RECALL_CALLER)
     survey.schedule(session, contact, now)
     news.for_line(session, contact.line_id)
-    dispatch.after(session, contact.organization_id, now)

@@ -13,7 +13,6 @@ from warmline.models.line import Line
 
 _FINAL = "state IN ('closed', 'abandoned', 'after_hours', 'missed')"
 _OPEN_TEXT = text(f"channel = 'text' AND NOT ({_FINAL})")
-_LIVE = text(f"NOT ({_FINAL})")
 
 
 class Channel(StrEnum):
@@ -33,8 +32,6 @@ class Contact(Base):
             postgresql_where=_OPEN_TEXT,
             sqlite_where=_OPEN_TEXT,
         ),
-        # Dispatch, the board and the places in line read live contacts only, however many are closed.
-        Index("ix_contact_live", "organization_id", "line_id", postgresql_where=_LIVE, sqlite_where=_LIVE),
         Index(None, "organization_id", "arrived_at", "id"),
         Index(None, "caller_id", "arrived_at"),
     )
@@ -63,3 +60,16 @@ class Contact(Base):
 
     line: Mapped[Line] = relationship(lazy="joined", innerjoin=True)
     caller: Mapped[Caller | None] = relationship()
+
+
+# Dispatch, the board and the places in line read what waits, in its order, however many are over. SQLite uses no
+# partial index for `state IN (…)`, so this is a whole one.
+Index(
+    "ix_contact_queue",
+    Contact.state,
+    Contact.organization_id,
+    Contact.priority.desc(),
+    Contact.queued_at,
+    Contact.id,
+    Contact.line_id,
+)

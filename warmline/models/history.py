@@ -5,8 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from routing import states
 from warmline.models.contact import Contact
@@ -32,6 +33,9 @@ TABLES = {
     Survey: states.SURVEY,
 }
 
+# Of the table, not the class: every verb writes history and none reads it again.
+_WRITE = insert(Event.__table__).inline()  # type: ignore[arg-type]
+
 
 def advance(
     session: Session,
@@ -44,7 +48,8 @@ def advance(
     """Move `row` along its state table, if `event` fits its state and nobody was quicker.
 
     1. Look the pair (state, event) up; a pair that is not in the table changes nothing.
-    2. `UPDATE … WHERE state = <the state we saw>`: of two writers one changes a row, the other changes none.
+    2. `UPDATE … WHERE state = <the state we saw>`: of two writers one changes a row, the other changes none. The row
+       that is returned refreshes ours.
     3. Write the event row, in the same transaction.
 
     Returns whether this call made the transition. `changes` are further columns of the same row; `why` holds
@@ -59,16 +64,18 @@ def advance(
             extra={"subject": kind.__tablename__, "id": row.id, "state": old, "refused": event},
         )
         return False
-    changed = session.scalar(
+    changed = session.execute(
         update(kind)
         .where(kind.id == row.id, kind.state == old)
         .values(state=new, **changes)
-        .returning(kind.id)
+        .returning(*kind.__table__.columns)
         .execution_options(synchronize_session=False)
-    )
-    session.refresh(row)
+    ).one_or_none()
     if changed is None:
+        session.refresh(row)
         return False
+    for name, value in changed._mapping.items():
+        set_committed_value(row, name, value)
     record(session, row, event, now, old=old, new=new, why=why)
     return True
 
@@ -84,18 +91,19 @@ def record(
     why: dict[str, Any] | None = None,
 ) -> None:
     """Write one row of history about `row`."""
-    session.add(
-        Event(
-            organization_id=row.organization_id,
-            at=now,
-            subject=row.__tablename__,
-            subject_id=row.id,
-            contact_id=row.id if isinstance(row, Contact) else getattr(row, "contact_id", None),
-            name=event,
-            old=old,
-            new=new,
-            why=why or {},
-        )
+    session.execute(
+        _WRITE,
+        {
+            "organization_id": row.organization_id,
+            "at": now,
+            "subject": row.__tablename__,
+            "subject_id": row.id,
+            "contact_id": row.id if isinstance(row, Contact) else getattr(row, "contact_id", None),
+            "name": event,
+            "old": old,
+            "new": new,
+            "why": why or {},
+        },
     )
 
 

@@ -3,13 +3,11 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from routing.states import RequestState
 from warmline.models.base import Base, UtcDateTime, id_column, state_column
-
-_OPEN = text("state IN ('pending', 'sending')")
 
 
 class RequestKind(StrEnum):
@@ -28,7 +26,7 @@ class OutsideRequest(Base):
         # One move per engagement, one hang-up per leg: whoever inserts the row has claimed the act.
         UniqueConstraint("key"),
         UniqueConstraint("contact_id", "sequence"),
-        Index("ix_outside_request_open", "due_at", postgresql_where=_OPEN, sqlite_where=_OPEN),
+        Index(None, "state", "due_at"),
     )
 
     id: Mapped[str] = id_column()

@@ -9,7 +9,6 @@ from routing.states import SurveyState
 from routing.survey import Otherwise, Question
 from warmline.models.base import Base, UtcDateTime, id_column, state_column
 
-_DUE = text("state = 'due'")
 _UNDER_WAY = text("state IN ('invited', 'answering')")
 
 
@@ -18,8 +17,8 @@ class Survey(Base):
     __table_args__ = (
         # Which survey an incoming text answers is never in doubt.
         Index("uq_survey_under_way", "caller_id", unique=True, postgresql_where=_UNDER_WAY, sqlite_where=_UNDER_WAY),
-        Index("ix_survey_due", "due_at", postgresql_where=_DUE, sqlite_where=_DUE),
-        Index("ix_survey_lapses", "lapses_at", postgresql_where=_UNDER_WAY, sqlite_where=_UNDER_WAY),
+        Index(None, "state", "due_at"),
+        Index(None, "state", "lapses_at"),
         Index(None, "caller_id", "invited_at"),
         Index(None, "organization_id", "invited_at"),
     )

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import phonenumbers
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from warmline.models import Caller
@@ -15,6 +15,11 @@ WITHHELD = {
     "anonymous", "unknown", "restricted", "unavailable", "private",
     "+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253",
 }  # fmt: skip
+
+# Built once, for every call and every text asks.
+_KNOWN = select(Caller).where(
+    Caller.organization_id == bindparam("organization_id"), Caller.number_hash == bindparam("number_hash")
+)
 
 
 def e164(number: str) -> str | None:
@@ -39,9 +44,7 @@ def find_or_add(session: Session, organization_id: str, number: str, now: dateti
     if known is None:
         return None
     number_hash = keyed_hash(organization_id, known)
-    caller = session.scalar(
-        select(Caller).where(Caller.organization_id == organization_id, Caller.number_hash == number_hash)
-    )
+    caller = session.scalar(_KNOWN, {"organization_id": organization_id, "number_hash": number_hash})
     if caller is None:
         caller = Caller(
             id=new_id(), organization_id=organization_id, number_hash=number_hash, number=known, first_seen_at=now

@@ -1,12 +1,13 @@
 """Who is on shift, and what each peer is seen to do."""
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import BindParameter, ColumnElement, Text, and_, bindparam, cast, exists, literal, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from routing.facts import POLICY
 from routing.facts import Peer as PeerFacts
@@ -42,7 +43,7 @@ def activities(session: Session, peer_ids: Collection[str]) -> dict[str, Doing]:
 def ready(session: Session, organization_id: str, now: datetime) -> list[PeerFacts]:
     """Peers who chose Available and whose console was heard from, with their lines and what they do."""
     rows = session.execute(
-        select(Peer, Presence.seen_at)
+        select(Peer.id, Peer.status, Peer.idle_since, Peer.languages, Presence.seen_at)
         .join(Presence, Presence.peer_id == Peer.id)
         .where(
             Peer.organization_id == organization_id,
@@ -50,7 +51,7 @@ def ready(session: Session, organization_id: str, now: datetime) -> list[PeerFac
             Presence.seen_at >= now - POLICY.presence,
         )
     ).all()
-    ids = [peer.id for peer, _ in rows]
+    ids = [peer.id for peer in rows]
     if not ids:
         return []
     lines = defaultdict(set)
@@ -65,12 +66,12 @@ def ready(session: Session, organization_id: str, now: datetime) -> list[PeerFac
             status=peer.status,
             activity=seen[peer.id].activity,
             threads=seen[peer.id].threads,
-            seen_at=seen_at,
+            seen_at=peer.seen_at,
             idle_since=peer.idle_since,
             lines=frozenset(lines[peer.id]),
             languages=frozenset(peer.languages),
         )
-        for peer, seen_at in rows
+        for peer in rows
     ]
 
 
@@ -82,12 +83,27 @@ def _doing(engaged: Sequence[tuple[EngagementState, Channel]], *, offered: bool)
 
 def spoken_on_shift(session: Session, line_id: str, now: datetime) -> frozenset[str]:
     """The languages of the peers rostered on a line now, whatever their status; empty if nobody is on shift."""
-    rows = session.scalars(
-        select(Peer.languages).join(Shift, Shift.peer_id == Peer.id).where(Shift.line_id == line_id, on_now(now))
-    )
-    return frozenset(language for languages in rows for language in languages)
+    rows = session.scalars(_SPOKEN, {"line_id": line_id, "now": now})
+    return frozenset(language for row in rows for language in json.loads(row))
 
 
-def on_now(now: datetime) -> ColumnElement[bool]:
+def speaks(
+    line_id: InstrumentedAttribute[str], language: InstrumentedAttribute[str], now: datetime | BindParameter[datetime]
+) -> ColumnElement[bool]:
+    """The condition that a peer on shift on that line speaks that language, whatever their status."""
+    is_among = cast(Peer.languages, Text).like(literal('%"') + language + '"%')
+    return exists().where(Shift.line_id == line_id, on_now(now), Peer.id == Shift.peer_id, is_among)
+
+
+def on_now(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """The condition that a shift covers `now`."""
     return and_(Shift.starts_at <= now, or_(Shift.ends_at.is_(None), Shift.ends_at > now))
+
+
+# Built once, for every call asks. As text, for PostgreSQL cannot compare JSON: a few rows, however many are on shift.
+_SPOKEN = (
+    select(cast(Peer.languages, Text))
+    .join(Shift, Shift.peer_id == Peer.id)
+    .where(Shift.line_id == bindparam("line_id"), on_now(bindparam("now")))
+    .distinct()
+)

@@ -164,14 +164,25 @@ def _waiting(session: Session, organization_id: str) -> defaultdict[str, list[Wa
     asked = and_(Offer.contact_id == Contact.id, Offer.state == OfferState.PENDING)
     taken = and_(Engagement.contact_id == Contact.id, Engagement.state == EngagementState.CONNECTING)
     rows = session.execute(
-        select(Contact, Line.name, Peer.name)
+        select(
+            Contact.id,
+            Contact.line_id,
+            Contact.channel,
+            Contact.language,
+            Contact.state,
+            Contact.priority,
+            Contact.queued_at,
+            Contact.arrived_at,
+            Line.name.label("line"),
+            Peer.name.label("whom"),
+        )
         .join(Line, Line.id == Contact.line_id)
         .outerjoin(Offer, asked)
         .outerjoin(Engagement, taken)
         .outerjoin(Peer, Peer.id == func.coalesce(Engagement.peer_id, Offer.peer_id))
         .where(Contact.organization_id == organization_id, Contact.state.in_(IN_QUEUE))
     )
-    found = {contact.id: (contact, line, whom) for contact, line, whom in rows}
+    found = {contact.id: contact for contact in rows}
     in_order = sorted(
         (
             Waiting(
@@ -182,23 +193,23 @@ def _waiting(session: Session, organization_id: str) -> defaultdict[str, list[Wa
                 priority=contact.priority,
                 queued_at=contact.queued_at or contact.arrived_at,
             )
-            for contact, _, _ in found.values()
+            for contact in found.values()
         ),
         key=first_in_line,
     )
     waiting: defaultdict[str, list[WaitingRow]] = defaultdict(list)
     for first in in_order:
-        contact, line, whom = found[first.id]
+        contact = found[first.id]
         waiting[first.line].append(
             WaitingRow(
                 contact=contact.id,
-                line=line,
+                line=contact.line,
                 channel=contact.channel,
                 language=contact.language,
                 state=contact.state,
                 place=len(waiting[first.line]) + 1,
                 since=first.queued_at,
-                whom=whom,
+                whom=contact.whom,
             )
         )
     return waiting

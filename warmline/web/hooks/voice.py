@@ -44,6 +44,8 @@ def incoming() -> Response:
     contact = intake.receive(call_sid, field("From"), field("To"), now)
     if contact is None:
         return answer(twiml.unknown_number())
+    if contact.state is ContactState.ARRIVING:
+        return answer(_language_menu(contact))
     return answer(_next_for(contact))
 
 
@@ -102,12 +104,10 @@ def wait(contact_id: str) -> Response:
     now, queue_sid, asks = clock.now(), sid("QueueSid"), False
     waited = min(int(field("QueueTime")), LONGEST_WAIT) if field("QueueTime").isdecimal() else 0
     with reading() as session:
-        contact = _contact(contact_id, session)
-        place = intake.place(session, contact) if contact.queued_at else 1
-        alone = intake.prospect(session, contact, now) is not intake.Prospect.WAIT
+        contact, place, prospect = intake.in_line(session, contact_id[:32], now)
     if contact.state not in LIVE_CONTACT:
         return answer(twiml.leave())
-    if alone and intake.nobody_left(contact.id, now):
+    if prospect is not intake.Prospect.WAIT and intake.nobody_left(contact.id, now):
         return answer(twiml.leave())
     if queue_sid and contact.queue_sid != queue_sid:
         contact = intake.queued(contact.id, queue_sid, now)
@@ -274,8 +274,8 @@ def _next_for(contact: Contact) -> str:
     """The document for a call that asks what to do next, from nothing but the state of its contact."""
     now = clock.now()
     if contact.state is ContactState.ARRIVING:
-        contact, admission = intake.greet(contact.id, now)
-        if admission is intake.Admission.MENU:
+        contact = intake.greet(contact.id, now)
+        if contact.state is ContactState.ARRIVING:
             return _language_menu(contact)
     if contact.state is ContactState.CONNECTED:
         # Asked twice, or late: whoever talks goes on talking. A caller who really is outside comes in again.
@@ -332,11 +332,9 @@ def _keys() -> str:
     return field("Digits") or request.args.get("keys", "")
 
 
-def _contact(contact_id: str, session: Any = None) -> Contact:
-    if session is None:
-        with reading() as own:
-            return _contact(contact_id, own)
-    contact: Contact | None = session.get(Contact, contact_id[:32])
+def _contact(contact_id: str) -> Contact:
+    with reading() as session:
+        contact = session.get(Contact, contact_id[:32])
     if contact is None:
         raise NotFound
     return contact

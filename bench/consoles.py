@@ -1,0 +1,178 @@
+"""Hundreds of open consoles: how quick a push is, what a console weighs, and whether calls notice.
+
+Beside a bare Flask-SocketIO server under the same gunicorn, with as many sockets. python -m bench.consoles --help
+"""
+
+import argparse
+import queue
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bench.load import NOTHING, Connections, Times, ask, rate, steadily
+from bench.product import ROOT, House, Seat, Served, each_kind, served
+from bench.report import figure, heading, ratio
+from bench.webhooks import PER_SECOND, calls, ends, text_of
+
+PUSH_GOAL = 2  # times the bare server's p99
+MEMORY_GOAL = 1.5  # times the bare server's
+CALLS_GOAL = 1.5  # times p99 without consoles
+OFFER_GOAL = 150  # milliseconds, at the 95th percentile, from the press of Available, which is before any commit
+PATIENCE_SECONDS = 10
+PUSHES_PER_SECOND = 50
+
+
+class Sockets:
+    """Open sockets in a process of their own."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._told: queue.Queue[tuple[int, float]] = queue.Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def told(self, number: int) -> float:
+        """When that socket was told something next; queue.Empty if nobody is told anything for long."""
+        while True:
+            who, when = self._told.get(timeout=PATIENCE_SECONDS)
+            if who == number:
+                return when
+
+    def forget(self) -> None:
+        """What was told so far does not matter."""
+        while not self._told.empty():
+            self._told.get()
+
+    def _listen(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            number, _, when = line.partition("\t")
+            self._told.put((int(number), float(when)))
+
+
+@contextmanager
+def sockets(base: str, seats: list[Seat], *, beats: bool) -> Iterator[Sockets]:
+    """Everybody's console is open."""
+    command = [sys.executable, "-m", "bench.sockets", str(len(seats)), "beats" if beats else "still"]
+    url = base.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket&room="
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        try:
+            process.stdin.writelines(f"{url}{seat.peer}\t{seat.cookie}\n" for seat in seats)
+            process.stdin.flush()
+            if process.stdout.readline() != "open\n":
+                raise RuntimeError("the consoles did not open")
+            yield Sockets(process)
+        finally:
+            process.kill()
+
+
+def push_times(server: Served, listening: Sockets, seats: list[Seat], count: int) -> Times:
+    """From asking for a push until one console of many is told, in turns."""
+    connections, took = Connections(), []
+    listening.forget()
+    for turn in range(count):
+        number = turn * 7 % len(seats)
+        asked = ask(server.base, f"/push/{seats[number].peer}", {}, {}, "GET")
+        began = time.monotonic()
+        connections.answer(asked)
+        took.append((listening.told(number) - began) * 1000)
+        time.sleep(1 / PUSHES_PER_SECOND)
+    connections.close()
+    return Times(took, 0)
+
+
+def pushes(house: House, ours: Served, seats: list[Seat], runs: int, count: int) -> None:
+    with served("bench.emitter:bare()", house.url) as bare:
+        for server in (ours, bare):  # a first socket brings what is loaded once
+            with sockets(server.base, seats[:1], beats=False) as listening:
+                push_times(server, listening, seats[:1], 3)
+        before = ours.memory(), bare.memory()
+        with sockets(ours.base, seats, beats=False) as to_us, sockets(bare.base, seats, beats=False) as to_bare:
+            weight = (ours.memory() - before[0]) / len(seats) / 1024
+            bare_weight = (bare.memory() - before[1]) / len(seats) / 1024
+            ours_times, bare_times = NOTHING, NOTHING
+            for _ in range(runs):
+                bare_times += push_times(bare, to_bare, seats, count)
+                ours_times += push_times(ours, to_us, seats, count)
+    heading(f"A push to one of {len(seats)} open consoles")
+    figure("bare emit", text_of(bare_times))
+    worst = ours_times.percentile(99) / bare_times.percentile(99)
+    ratio("ours", text_of(ours_times), worst, "of it", at_most=PUSH_GOAL)
+    figure("memory of a bare socket", f"{bare_weight:.0f} kB")
+    ratio("memory of a console", f"{weight:.0f} kB", weight / bare_weight, "of it", at_most=MEMORY_GOAL)
+
+
+def calls_meanwhile(ours: Served, seats: list[Seat], runs: int, seconds: float) -> None:
+    alone, beside = NOTHING, NOTHING
+    for _ in range(runs):
+        alone += calling(ours, seconds)
+        with sockets(ours.base, seats, beats=True):
+            beside += calling(ours, seconds)
+        time.sleep(0.5)  # the sockets end
+    heading(f"{PER_SECOND} incoming calls a second, beside {len(seats)} consoles whose hearts beat")
+    figure("without consoles", text_of(alone))
+    worst = beside.percentile(99) / alone.percentile(99)
+    ratio("with consoles", text_of(beside), worst, "of it", at_most=CALLS_GOAL)
+    figure("errors", str(alone.errors + beside.errors), "0", missed=alone.errors + beside.errors > 0)
+
+
+def calling(server: Served, seconds: float) -> Times:
+    asks, sids = calls(server.base, int(PER_SECOND * seconds))
+    times = steadily(asks, PER_SECOND)
+    rate(ends(server.base, sids))
+    return times
+
+
+def offers(house: House, ours: Served, seats: list[Seat], rounds: int) -> None:
+    """Peers become free while somebody waits: when does their console have the offer to show?"""
+    house.waiting(len(seats))
+    connections, took = Connections(), []
+
+    def choose(seat: Seat, status: str) -> None:
+        connections.answer(ask(ours.base, "/console/status", {"status": status}, seat.headers))
+
+    with sockets(ours.base, seats, beats=True) as listening:
+        for turn in range(rounds):
+            number = turn % len(seats)
+            seat = seats[number]
+            state = ask(ours.base, "/console/state", {}, seat.headers, "GET")
+            listening.forget()
+            began = time.monotonic()
+            choose(seat, "available")
+            while b'"offered"' not in connections.answer(state):
+                listening.told(number)
+            took.append((time.monotonic() - began) * 1000)
+            choose(seat, "break")
+    connections.close()
+    found = Times(took, 0).percentile(95)
+    heading(f"From Available to the offer in the console, {len(seats)} consoles open")
+    figure("p50", f"{statistics.median(took):.0f} ms")
+    figure("p95", f"{found:.0f} ms", f"≤ {OFFER_GOAL} ms", missed=found > OFFER_GOAL)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--databases", nargs="+", default=["SQLite", "PostgreSQL"])
+    parser.add_argument("--consoles", type=int, default=500)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--pushes", type=int, default=100, help="in each run")
+    parser.add_argument("--seconds", type=float, default=4, help="of calls in each run")
+    parser.add_argument("--offers", type=int, default=60)
+    chosen = parser.parse_args()
+    for databases in each_kind(chosen.databases):
+        with House(databases.new()) as house:
+            seats = house.seats(chosen.consoles)
+            with served("bench.emitter:ours()", house.url) as ours:
+                heading(databases.kind)
+                pushes(house, ours, seats, chosen.runs, chosen.pushes)
+                calls_meanwhile(ours, seats, chosen.runs, chosen.seconds)
+                offers(house, ours, seats[:100], chosen.offers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""What is asked often asks the database little, and no more the longer the product has been in use."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from twilio.request_validator import RequestValidator
+
+from tests.cast import ENVIRONMENT, Cast
+from tests.web.walk import GEORGIA, caller_leg, calls, counted, is_ready, peer, sid, writes
+from warmline import clock, db
+from warmline.contacts import availability, dispatch, offers, screens
+from warmline.models import Offer
+
+CALLER, WRITER = "+14045550123", "+14045550144"
+# Statements, as counted. A number that must grow should be worth it.
+MOST = {
+    "incoming call": 9,
+    "incoming call, again": 2,
+    "wait document": 1,
+    "status callback": 10,
+    "incoming text": 8,
+    "heartbeat": 2,
+    "console": 22,
+    "console's state": 4,
+    "board": 10,
+    "board's state": 9,
+}
+# All of a table that only ever grows, or all of an organization in it; what is pending has an index of its own.
+HISTORY = re.compile(
+    r"SCAN (contact|engagement|offer|outside_request|leg|survey|message|event|report)(?! USING INDEX uq_)"
+    r"|SEARCH contact USING INDEX ix_contact_organization_id"
+)
+
+
+@pytest.fixture
+def statements(cast: Cast) -> Callable[[Callable[[], Any]], int]:
+    """Counts what a deed asks, the second time that it is done."""
+
+    def count(deed: Callable[[], Any]) -> int:
+        deed()
+        with counted() as asked:
+            deed()
+        return len([statement for statement in asked if not statement.startswith("BEGIN")])
+
+    return count
+
+
+def test_each_request_asks_the_database_a_few_things(
+    cast: Cast, statements: Callable[[Callable[[], Any]], int]
+) -> None:
+    validator = RequestValidator(ENVIRONMENT["TWILIO_AUTH_TOKEN"])
+
+    def asks(path: str, **form: str) -> None:
+        signature = validator.compute_signature(ENVIRONMENT["PUBLIC_BASE_URL"] + path, form)
+        answer = cast.stranger.post(path, data=form, headers={"X-Twilio-Signature": signature})
+        assert answer.status_code == 200
+
+    def rings(call: str = "") -> None:
+        asks("/twilio/voice/incoming", CallSid=call or sid("CA"), From=CALLER, To=GEORGIA)
+
+    found = {"incoming call": statements(rings), "incoming call, again": statements(lambda: rings("CA1"))}
+    waiting = calls()
+    queue = {"CallSid": caller_leg(waiting), "QueueSid": sid("QU")}
+    for waited in ("0", "30"):
+        asks(f"/twilio/voice/contacts/{waiting}/wait", QueueTime=waited, **queue)
+    found["wait document"] = statements(lambda: asks(f"/twilio/voice/contacts/{waiting}/wait", QueueTime="60", **queue))
+    ends = iter([caller_leg(calls()), caller_leg(calls())])
+    found["status callback"] = statements(
+        lambda: asks("/twilio/voice/status", CallSid=next(ends), CallStatus="completed")
+    )
+    writes(number=WRITER)
+    found["incoming text"] = statements(
+        lambda: asks("/twilio/sms/incoming", MessageSid=sid("SM"), From=WRITER, To=GEORGIA, Body="Hello?")
+    )
+    peer1 = peer(cast.peer1)
+    beats = iter([clock.now() + timedelta(seconds=seconds) for seconds in (0, 10)])
+    found["heartbeat"] = statements(lambda: availability.seen(peer1, next(beats)))
+    assert {name: (count, MOST[name]) for name, count in found.items() if count > MOST[name]} == {}
+
+
+def test_pages_ask_the_database_a_few_things(cast: Cast, statements: Callable[[Callable[[], Any]], int]) -> None:
+    contact = calls()
+    is_ready(cast.peer1)
+    with db.reading() as session:
+        offer = session.query(Offer).filter_by(contact_id=contact).one()
+    offers.accept(peer(cast.peer1), offer.id, clock.now())
+    found = {
+        "console": statements(lambda: cast.peer1.get("/console")),
+        "console's state": statements(lambda: screens.console_state(peer(cast.peer1).id, clock.now())) - 1,
+        "board": statements(lambda: cast.supervisor.get("/board")),
+        "board's state": statements(lambda: cast.supervisor.get("/board/state")),
+    }
+    assert {name: (count, MOST[name]) for name, count in found.items() if count > MOST[name]} == {}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_the_clock_and_the_screens_ask_every_second_reads_no_history(cast: Cast) -> None:
+    """SQLite says beforehand what it has no index for."""
+    organization = peer(cast.peer1).organization_id
+    is_ready(cast.peer1)
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith("SELECT"):
+            asked.append((statement, parameters))
+
+    event.listen(db.bound(), "before_cursor_execute", note)
+    clock.tick(clock.now())
+    screens.board_state(organization, clock.now())
+    screens.console_state(peer(cast.peer1).id, clock.now())
+    with db.reading() as session:
+        dispatch.look(session, organization, clock.now())
+    event.remove(db.bound(), "before_cursor_execute", note)
+    assert len(asked) > 20
+    with db.bound().connect() as connection:
+        for statement, parameters in asked:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            assert [row.detail for row in plan if HISTORY.match(row.detail)] == [], statement
