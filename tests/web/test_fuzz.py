@@ -43,7 +43,7 @@ from tests.web.test_hooks import rows as stored
 from warmline import clock, db
 from warmline.app import create_app
 from warmline.contacts import alerts, handoffs, messages, parting, referrals, remembering, wrapup
-from warmline.models import Account, Base, LoginSession, Peer, Resource
+from warmline.models import Account, Base, LoginSession, Peer, Resource, Role
 from warmline.people import accounts
 from warmline.telephony.twilio_gateway import FINISHED
 from warmline.web.hooks import sms, voice
@@ -63,12 +63,12 @@ PATIENCE = 15  # seconds: https://www.twilio.com/docs/usage/webhooks/webhooks-fa
 
 SECRET = "zebrafinch"
 OUR_PEOPLE = ("peer1", "supervisor", "admin")
-OTHERS = ("outsider", "stranger")
+OTHERS = ("outsider", "lookout", "stranger")  # a peer and a supervisor of another organization, and nobody
 ORGANIZATION, THEIRS = "lantern", "harbor"
 HARBOR_LINE = "+16065550104"
 # What no log may hold. Ids are hex, and have digits that look like a number.
 LEAK = re.compile(
-    rf"{SECRET}|Robin Hale|Marisol Vega|Dana Whitlock|Jules Okoro|Sam Ferris|@example\.org|{PASSWORD}"
+    rf"{SECRET}|Robin Hale|Marisol Vega|Dana Whitlock|Jules Okoro|Sam Ferris|Ada Kestrel|@example\.org|{PASSWORD}"
     r"|(?<![0-9a-f])(?:\+?1?[ (.-]*[2-9]\d\d[ ).-]*)?555[ .-]*01\d\d(?![0-9a-f])",
     re.IGNORECASE,
 )
@@ -112,6 +112,7 @@ class Forms(HTMLParser):
         super().__init__()
         self.found: list[tuple[str, str, dict[str, list[str]]]] = []
         self.name = ""
+        self.buttons: set[str] = set()
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -120,6 +121,7 @@ class Forms(HTMLParser):
             self.found.append((given.get("method", "get").upper(), given.get("action", ""), defaultdict(list)))
         elif self.found and tag in {"input", "select", "textarea", "button"} and given.get("name"):
             self.name = given["name"]
+            self.buttons |= {self.name} if tag == "button" else set()
             self.offers(given.get("value") or TYPED.get(given.get("type", ""), ""))
         elif self.found and tag == "option":
             self.offers(given.get("value", ""))
@@ -169,14 +171,15 @@ class World:
         self.cast, self.twilio = Cast(app), Twilio(app)
         self.ids: dict[str, list[str]] = {}  # by table
         self.fields: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(dict)
-        self.welcome: dict[tuple[str, str], list[str]] = defaultdict(list)  # who is not refused
+        self.buttons: set[str] = set()  # fields that are sent only if they are pressed
+        self.open: dict[tuple[str, str], list[tuple[str, str]]] = {}  # by route: to whom, at which addresses
         self.own: set[str] = set()  # ids of the other organization's people
         self.cookies: dict[str, str] = {}
         self.tokens: dict[str, str] = {}
         self.numbers = itertools.count(1)
         _things_happen(self)
-        for name in (*OUR_PEOPLE, "outsider"):
-            person: Person = getattr(self.cast, name)
+        people: dict[str, Person] = {name: getattr(self.cast, name) for name in (*OUR_PEOPLE, "outsider")}
+        for name, person in (people | {"lookout": _their_supervisor(self.cast)}).items():
             cookie = person.client.get_cookie("warmline")
             assert cookie
             self.cookies[name], self.tokens[name] = f"warmline={cookie.value}", person.token
@@ -185,37 +188,53 @@ class World:
                 if "id" in table.c:
                     self.ids[name] = [str(id) for id in session.scalars(select(table.c.id))]
             for account in session.scalars(select(Account).filter_by(organization_id=THEIRS)):
-                assert account.peer
-                self.own |= {account.id, account.peer.id}
+                self.own |= {account.id, account.peer.id} if account.peer else {account.id}
+        self.cookies["stranger"], self.tokens["stranger"] = self.a_strangers_session()
         self.learn_from_forms()
         self.learn_from_reading()
         times = [self.answers(Asked("stranger", "GET", "/healthz"))[1] for _ in range(21)]
         self.trivial = statistics.median(times)
 
+    def a_strangers_session(self) -> tuple[str, str]:
+        """What a browser without a login has: a cookie, and a token that goes with it."""
+        token = house.TOKEN.search(self.cast.stranger.get("/login").text)
+        cookie = self.cast.stranger.get_cookie("warmline")
+        assert token
+        assert cookie
+        return f"warmline={cookie.value}", token[1]
+
     def learn_from_forms(self) -> None:
         """Which fields each route has by the forms of every page, and what they offer."""
         addresses = self.app.url_map.bind("localhost")
         pages = [rule for rule, method in ROUTES if method == "GET" and "<path:" not in rule]
-        for rule, who in itertools.product(pages, OUR_PEOPLE):
+        for rule, who in itertools.product(pages, (*OUR_PEOPLE, "stranger")):
             for path in self.paths(rule)[:4]:
                 page, _ = self.answers(Asked(who, "GET", path))
-                for kind, action, fields in Forms(page.text).found if page.mimetype == "text/html" else []:
+                forms = Forms(page.text if page.mimetype == "text/html" else "")
+                self.buttons |= forms.buttons
+                for kind, action, fields in forms.found:
                     with suppress(HTTPException):  # an address elsewhere
                         found, _ = addresses.match(urlsplit(action).path or path, method=kind, return_rule=True)
                         self.offer(found.rule, kind, fields)
 
     def learn_from_reading(self) -> None:
-        """Which fields each route is seen to read, and to whom it is open."""
-        for rule, method in ROUTES:
+        """Which fields each route is seen to read (some only once others make sense), and what is open to whom."""
+        for (rule, method), _ in itertools.product(ROUTES, range(2)):
             self.everybody_is_logged_in()
-            for who in ("twilio", "stranger") if rule.startswith("/twilio/") else (*OUR_PEOPLE, "twilio"):
+            people = ("twilio",) if rule.startswith("/twilio/") else (*OUR_PEOPLE, "stranger")
+            open_now = []
+            for who, path in itertools.product(people, self.paths(rule)[:12]):
                 Read.names.clear()
-                asked = Asked(who, method, self.paths(rule)[0], **sent(method, self.usual(rule, method)))
-                answer, _ = self.answers(asked)
-                if answer.status_code not in {401, 403} and "/login" not in (answer.location or ""):
-                    self.welcome[rule, method].append(who)
-                known = {name: [*SENSE.get(name, []), USUAL[name]] if name in USUAL else [] for name in Read.names}
-                self.offer(rule, method, {name: known[name] for name in sorted(known)})
+                answer, _ = self.answers(Asked(who, method, path, **sent(method, self.usual(rule, method))))
+                if answer.status_code not in {401, 403, 404} and "/login" not in (answer.location or ""):
+                    open_now.append((who, path))
+                self.offer(rule, method, {name: self.sense(name) for name in Read.names})
+            self.open[rule, method] = open_now
+
+    def sense(self, name: str) -> list[str]:
+        """What makes sense in a field of this name, wherever it stands."""
+        elsewhere = [fields[name] for fields in self.fields.values() if name in fields]
+        return [*SENSE.get(name, []), USUAL[name]] if name in USUAL else max(elsewhere, key=len, default=[])
 
     def offer(self, rule: str, method: str, fields: dict[str, list[str]]) -> None:
         """These fields belong to the route, and these values make sense in them."""
@@ -224,8 +243,9 @@ class World:
             known += [value for value in fields[name] if value not in known]
 
     def usual(self, rule: str, method: str) -> dict[str, str]:
-        """Every field of a route with the first value that makes sense in it."""
-        return {name: (values or [secret(name)])[0] for name, values in self.fields[rule, method].items()}
+        """What a browser would send: every field with the first value that makes sense in it, and no further button."""
+        fields = self.fields[rule, method].items()
+        return {name: (values or [secret(name)])[0] for name, values in fields if name not in self.buttons}
 
     def paths(self, rule: str) -> list[str]:
         """The rule's addresses with every id of the database that may stand in it."""
@@ -339,6 +359,14 @@ def _things_happen(world: World) -> None:
     walk.calls("+14045550125", language="es")
     walk.hangs_up(walk.calls("+14045550126"))
     twilio.calls("+14045550127").rings()
+
+
+def _their_supervisor(cast: Cast) -> Person:
+    """A supervisor of the other organization, of which the demo has none."""
+    with db.transaction() as session:
+        email, password_hash = "lookout@example.org", cast.outsider.account.password_hash
+        accounts.create(session, THEIRS, Role.SUPERVISOR, "Ada Kestrel", email, password_hash)
+    return Person(cast.app, email)
 
 
 def _is_logged(peer: Peer, contact: str) -> None:
@@ -508,11 +536,10 @@ def multipart(pairs: list[tuple[str | bytes, str | bytes]]) -> bytes:
 
 
 @st.composite
-def requests(draw: st.DrawFn, world: World, rule: str, method: str, people: tuple[str, ...]) -> Asked:
-    """Whatever somebody could ask of a route: mostly sense, with something odd in it."""
+def requests(draw: st.DrawFn, world: World, rule: str, method: str, asking: list[tuple[str, str]]) -> Asked:
+    """Whatever one of these could ask at these addresses of a route: mostly sense, with something odd in it."""
     sometimes = st.integers(0, 7).map(lambda chance: chance == 7)
-    who = draw(st.sampled_from(people))
-    path = draw(st.sampled_from(world.paths(rule)))
+    who, path = draw(st.sampled_from(asking))
     if "<" in rule and draw(sometimes):
         path = re.sub(r"<[\w:]+>", lambda _: draw(st.sampled_from(IDS)), rule)
     if draw(sometimes):
@@ -521,9 +548,13 @@ def requests(draw: st.DrawFn, world: World, rule: str, method: str, people: tupl
     names = sorted(known)
     pairs: list[tuple[str | bytes, str | bytes]] = []
     odd = draw(st.sets(st.sampled_from(names), max_size=3)) if names else set()
+    left_out: set[str] = draw(st.sampled_from([set(), world.buttons]))
+    if names and draw(st.booleans()):
+        left_out = left_out | draw(st.sets(st.sampled_from(names)))
     for name in names:
-        usual = draw(st.sampled_from(known[name])) if known[name] else secret(name)
-        pairs.append((name, draw(_odd(name)) if name in odd else usual))
+        usual = draw(st.sampled_from([*known[name], ""])) if known[name] else secret(name)
+        if name in odd or name not in left_out:
+            pairs.append((name, draw(_odd(name)) if name in odd else usual))
     for change in draw(st.lists(st.sampled_from(["drop", "repeat", "unknown"]), max_size=3)):
         if change == "drop" and pairs:
             pairs.pop(draw(st.integers(0, len(pairs) - 1)))
@@ -581,15 +612,16 @@ named = pytest.mark.parametrize(("rule", "method"), ROUTES, ids=[f"{method} {rul
 @given(data=st.data())
 def test_nothing_that_is_sent_brings_a_route_down(world: World, rule: str, method: str, data: st.DataObject) -> None:
     world.everybody_is_logged_in()
-    people = (*world.welcome[rule, method] * 3, *OUR_PEOPLE, "twilio")
-    world.is_sound(data.draw(requests(world, rule, method, people)), rule)
+    anybody = [(who, path) for who in (*OUR_PEOPLE, "twilio") for path in world.paths(rule)]
+    asking = data.draw(st.sampled_from([world.open[rule, method] or anybody] * 3 + [anybody]))
+    world.is_sound(data.draw(requests(world, rule, method, asking)), rule)
 
 
 @pytest.mark.parametrize(("rule", "method"), [route for route in ROUTES if "<" in route[0]])
 def test_an_odd_id_is_nobodys(world: World, rule: str, method: str) -> None:
     world.everybody_is_logged_in()
     form = world.usual(rule, method)
-    for who, id in itertools.product(world.welcome[rule, method], IDS):
+    for who, id in itertools.product(sorted({who for who, _ in world.open[rule, method]}), IDS):
         world.is_sound(Asked(who, method, id.join(re.split(r"<[\w:]+>", rule)), **sent(method, form)), rule)
 
 
@@ -601,8 +633,9 @@ def test_an_outsider_or_a_stranger_changes_nothing_of_ours(
 ) -> None:
     world.everybody_is_logged_in()
     before = world.of_us()
+    asking = list(itertools.product(OTHERS, world.paths(rule)))
     for _ in range(4):
-        world.is_sound(data.draw(requests(world, rule, method, OTHERS)), rule)
+        world.is_sound(data.draw(requests(world, rule, method, asking)), rule)
     assert world.of_us() == before
 
 
@@ -610,7 +643,7 @@ def test_an_outsider_or_a_stranger_changes_nothing_of_ours(
 def test_no_form_changes_anything_without_its_own_token(world: World, rule: str) -> None:
     world.everybody_is_logged_in()
     before = stored()
-    people = (*OUR_PEOPLE, "outsider")
+    people = (*OUR_PEOPLE, "outsider", "lookout")
     usual = world.usual(rule, "POST")
     for turn, (who, path) in enumerate(itertools.product(people, world.paths(rule)[:4])):
         wrong = ("", "wrong", world.tokens[people[people.index(who) - 1]])[turn % 3]
