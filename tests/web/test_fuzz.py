@@ -170,6 +170,7 @@ class World:
         self.app, self.log, self.failures = app, log, failures
         self.cast, self.twilio = Cast(app), Twilio(app)
         self.ids: dict[str, list[str]] = {}  # by table
+        self.ours: dict[str, list[str]] = {}  # likewise, of one organization
         self.fields: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(dict)
         self.buttons: set[str] = set()  # fields that are sent only if they are pressed
         self.open: dict[tuple[str, str], list[tuple[str, str]]] = {}  # by route: to whom, at which addresses
@@ -187,6 +188,9 @@ class World:
             for name, table in Base.metadata.tables.items():
                 if "id" in table.c:
                     self.ids[name] = [str(id) for id in session.scalars(select(table.c.id))]
+                if "id" in table.c and "organization_id" in table.c:
+                    ours = select(table.c.id).where(table.c.organization_id == ORGANIZATION)
+                    self.ours[name] = [str(id) for id in session.scalars(ours)]
             for account in session.scalars(select(Account).filter_by(organization_id=THEIRS)):
                 self.own |= {account.id, account.peer.id} if account.peer else {account.id}
         self.cookies["stranger"], self.tokens["stranger"] = self.a_strangers_session()
@@ -247,12 +251,13 @@ class World:
         fields = self.fields[rule, method].items()
         return {name: (values or [secret(name)])[0] for name, values in fields if name not in self.buttons}
 
-    def paths(self, rule: str) -> list[str]:
-        """The rule's addresses with every id of the database that may stand in it."""
+    def paths(self, rule: str, ids: dict[str, list[str]] | None = None) -> list[str]:
+        """The rule's addresses with every id that may stand in it: those of the database, if none are given."""
+        ids = self.ids if ids is None else ids
         tables = [name.removesuffix("_id") for name in re.findall(r"<(\w+)>", rule)]
         if not tables:
             return [re.sub(r"<path:\w+>", "warmline.css", rule)]
-        choices = [self.ids.get(table) or [NOBODY] for table in tables]
+        choices = [ids.get(table) or [NOBODY] for table in tables]
         longest = max(map(len, choices))
         return [
             re.sub(r"<\w+>", "{}", rule).format(*(choice[turn % len(choice)] for choice in choices))
@@ -323,7 +328,8 @@ class World:
             f"{table} {row}"
             for table, rows in stored().items()
             for row in rows
-            if THEIRS not in row and not any(id in row for id in self.own)
+            # Whoever knows a password may log in.
+            if table != "login_session" and THEIRS not in row and not any(id in row for id in self.own)
         }
 
     def everybody_is_logged_in(self) -> None:
@@ -548,9 +554,9 @@ def requests(draw: st.DrawFn, world: World, rule: str, method: str, asking: list
     names = sorted(known)
     pairs: list[tuple[str | bytes, str | bytes]] = []
     odd = draw(st.sets(st.sampled_from(names), max_size=3)) if names else set()
-    left_out: set[str] = draw(st.sampled_from([set(), world.buttons]))
+    left_out = set(world.buttons) if draw(st.booleans()) else set()
     if names and draw(st.booleans()):
-        left_out = left_out | draw(st.sets(st.sampled_from(names)))
+        left_out |= draw(st.sets(st.sampled_from(names)))
     for name in names:
         usual = draw(st.sampled_from([*known[name], ""])) if known[name] else secret(name)
         if name in odd or name not in left_out:
@@ -623,6 +629,23 @@ def test_an_odd_id_is_nobodys(world: World, rule: str, method: str) -> None:
     form = world.usual(rule, method)
     for who, id in itertools.product(sorted({who for who, _ in world.open[rule, method]}), IDS):
         world.is_sound(Asked(who, method, id.join(re.split(r"<[\w:]+>", rule)), **sent(method, form)), rule)
+
+
+@pytest.mark.parametrize(
+    ("rule", "method"),
+    [(rule, method) for rule, method in ROUTES if "_id>" in rule and not rule.startswith("/twilio/")],
+)
+def test_an_id_of_ours_looks_unknown_to_others(world: World, rule: str, method: str) -> None:
+    world.everybody_is_logged_in()
+    asked = sent(method, world.usual(rule, method))
+    asked["headers"] = {"CONTENT_TYPE": FORM, "HTTP_ACCEPT": "application/json"}
+    (unknown,) = world.paths(rule, {})
+    for who in ("outsider", "lookout"):
+        nothing, _ = world.answers(Asked(who, method, unknown, **asked))
+        assert nothing.status_code in {403, 404, 422}
+        for path in world.paths(rule, world.ours)[:8]:
+            answer, _ = world.answers(Asked(who, method, path, **asked))
+            assert (answer.status_code, answer.json) == (nothing.status_code, nothing.json), (who, path)
 
 
 @named
