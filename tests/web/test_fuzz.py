@@ -555,7 +555,7 @@ def requests(draw: st.DrawFn, world: World, rule: str, method: str, asking: list
     pairs: list[tuple[str | bytes, str | bytes]] = []
     odd = draw(st.sets(st.sampled_from(names), max_size=3)) if names else set()
     left_out = set(world.buttons) if draw(st.booleans()) else set()
-    if names and draw(st.booleans()):
+    if draw(st.booleans()) and names:
         left_out |= draw(st.sets(st.sampled_from(names)))
     for name in names:
         usual = draw(st.sampled_from([*known[name], ""])) if known[name] else secret(name)
