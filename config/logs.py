@@ -3,8 +3,10 @@
 What a log line may hold is decided where it is written; the two filters here are the net below.
 """
 
+import logging
 import logging.config
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -13,21 +15,39 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 # Fields that would hold somebody's words, number or secret, whoever logs them.
 PRIVATE = {
     "address", "authorization", "body", "caller", "cookie", "email", "form", "from", "name", "notes", "number",
-    "password", "secret", "to", "token", "text",
+    "password", "remember_as", "secret", "to", "token", "text", "words",
 }  # fmt: skip
-# Seven digits and more, however they are grouped, that are not part of an id or a time.
-NUMBER = re.compile(r"(?<![\w:.-])\+?\(?\d(?:[ ().-]{0,2}\d){6,14}(?![\w:])")
+# Seven digits and more, however they are grouped, that are not part of an id or a time; %2B is a plus in an address.
+NUMBER = re.compile(r"(?:(?<=%2B)|(?<![\w.-])(?<!\d:))\+?\(?\d(?:[ ().-]{0,2}\d){6,14}(?![\w:])", re.IGNORECASE)
 REMOVED = "[removed]"
+
+
+class Brief(logging.Filter):
+    """Keeps an error's kind without its traceback: for what strangers can cause as often as they like."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and record.exc_info[0]:
+            record.msg, record.args = f"{record.getMessage()}: {record.exc_info[0].__name__}", ()
+            record.exc_info = None
+        return True
 
 
 def redact(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Take out private fields, and what looks like a telephone number anywhere, tracebacks included."""
-    for key, value in event.items():
-        if key in PRIVATE:
-            event[key] = REMOVED
-        elif isinstance(value, str) and key != "timestamp":
-            event[key] = NUMBER.sub(REMOVED, value)
-    return event
+    return {key: value if key == "timestamp" else _redacted(key, value) for key, value in event.items()}
+
+
+def _redacted(key: object, value: object) -> object:
+    """A value as the log may hold it, however deep its words stand in it."""
+    if str(key).lower() in PRIVATE:
+        return REMOVED
+    if isinstance(value, Mapping):
+        return {str(inner): _redacted(inner, each) for inner, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted(key, each) for each in value]
+    text = value if isinstance(value, str) else str(value)
+    clean = NUMBER.sub(REMOVED, text)
+    return value if clean == text and isinstance(value, str | int | float | None) else clean
 
 
 def configuration(form: str) -> dict[str, Any]:
@@ -54,6 +74,7 @@ def configuration(form: str) -> dict[str, Any]:
                 "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
             }
         },
+        "filters": {"brief": {"()": Brief}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["stderr"], "level": "INFO"},
         "loggers": {
@@ -61,7 +82,7 @@ def configuration(form: str) -> dict[str, Any]:
             "gunicorn.error": {"handlers": [], "propagate": True, "level": "INFO"},
             "gunicorn.access": {"handlers": [], "propagate": False},
             "alembic": {"level": "WARNING"},
-            "engineio": {"level": "WARNING"},
+            "engineio": {"level": "WARNING", "filters": ["brief"]},  # malformed packets
             "socketio": {"level": "WARNING"},
             "twilio": {"level": "WARNING"},  # at INFO it writes the parameters of each request
         },

@@ -133,8 +133,12 @@ def test_pages_follow_each_other_without_a_gap_and_without_a_double(
 
 
 @pytest.mark.parametrize(
-    "query", ["?state=dancing", "?channel=smoke", "?day=yesterday", "?before=x", "?before=2026-01-01T00:00:00~1"]
-)
+    "query",
+    [
+        "?state=dancing", "?channel=smoke", "?day=yesterday", "?day=9999-12-31", "?day=0001-01-01", "?before=x",
+        "?before=2026-01-01T00:00:00~1", "?before=0001-01-01T00:00:00%2B14:00~1",
+    ],
+)  # fmt: skip
 def test_what_is_no_choice_is_refused(cast: Cast, query: str) -> None:
     answer = cast.supervisor.get(f"/contacts{query}", accept="application/json")
     assert (answer.status_code, answer.get_json()["error"]["code"]) == (422, "filter_unknown")

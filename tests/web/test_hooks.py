@@ -14,13 +14,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 from unittest.mock import patch
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sqlalchemy import select
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
@@ -158,7 +156,7 @@ class Twilio:
             over: the call is over or goes on elsewhere: the answer is empty.
         """
         path, form = url.removeprefix(BASE).removesuffix(twiml.OVERRIDES), dict(fields or {}) | more
-        document = self._reads(path, self.posts(path, form), served, over)
+        document = self.reads(path, self.posts(path, form), served, over)
         if self.twice:
             before = rows()
             again = self.posts(path, form)
@@ -166,7 +164,7 @@ class Twilio:
             assert rows() == before, f"asked twice, {path} stores more"
         return document
 
-    def _reads(self, path: str, response: TestResponse, served: bool, over: bool) -> Document:
+    def reads(self, path: str, response: TestResponse, served: bool, over: bool) -> Document:
         assert response.status_code == 200, (path, response.text)
         assert response.mimetype == "text/xml"
         document = Document(path, response.text)
@@ -490,7 +488,6 @@ QUERIES = [
     "?trouble=x&trouble=2", "?keys=xx", "?try=2&keys=9", "?keys=%00", "?keys=%FF%FE", "?message=%00",
     "?message=" + "0" * 100, "?pressed=1", "?pressed=1&engagement=%00",
 ]  # fmt: skip
-ODD_IDS = ["0", "x" * 33, "x" * 2000, "\0", NOBODY + "\0", "💛", "'", "a b", "%", "<Say>", "\x0b"]
 
 
 def is_safe(response: TestResponse) -> None:
@@ -526,11 +523,6 @@ def test_an_odd_address_or_body_is_answered_safely(stage: Twilio, scene: Scene, 
         is_safe(stage.posts(path, FORM))
     for path in (usual[0] + query for query in QUERIES):
         is_safe(stage.posts(path, FORM))
-    for id in ODD_IDS if "<" in route else []:
-        is_safe(stage.posts(filled(route, [quote(id)])[0], FORM))
-        # Whoever signs what the path means, and not what it says, comes through to the hook.
-        given = {"X-Twilio-Signature": signature(BASE + filled(route, [id])[0], MultiDict(FORM))}
-        is_safe(stage.client.post(filled(route, [quote(id)])[0], data=FORM, headers=given))
     before = rows()
     assert stage.posts(usual[-1], {"Body": "x" * 70_000}).status_code == 413
     given = {"X-Twilio-Signature": signature(BASE + usual[-1], MultiDict())}
@@ -543,26 +535,6 @@ def test_an_odd_address_or_body_is_answered_safely(stage: Twilio, scene: Scene, 
     }.items():
         is_safe(stage.client.post(usual[-1], data=body, content_type=kind, headers=given))
     assert rows() == before
-
-
-forms = st.fixed_dictionaries(
-    {},
-    optional={
-        name: st.sampled_from([*SENSE.get(name, []), *ODD]) | st.text(st.characters(exclude_categories=["Cs"]))
-        for name in NAMES
-    },
-)
-
-
-@pytest.mark.parametrize("route", ROUTES)
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_no_form_brings_a_hook_down(
-    stage: Twilio, scene: Scene, failures: list[Exception], route: str, data: st.DataObject
-) -> None:
-    path = data.draw(st.sampled_from(filled(route, scene.ids)))
-    is_safe(stage.posts(path + data.draw(st.sampled_from(["", "?keys=3", "?pressed=1"])), data.draw(forms)))
-    assert failures == []
 
 
 def test_calls_without_a_callsid_are_no_ones_contact(once: Twilio, failures: list[Exception]) -> None:

@@ -253,6 +253,12 @@ class TestSettings:
         assert line().version == 2
         assert len(events("settings_changed")) == 1
 
+    @pytest.mark.parametrize("version", ["", "x", "-1", "9" * 5000])
+    def test_a_version_that_was_never_shown_is_somebody_elses(self, cast: Cast, version: str) -> None:
+        form = settings(cast.supervisor) | {"texts_at_once": "3", "version": version}
+        assert save(cast.supervisor, form).status_code == 409
+        assert line().texts_at_once == 2
+
     def test_of_two_who_save_the_second_is_told_and_loses_nothing(self, cast: Cast) -> None:
         first, second = settings(cast.supervisor), settings(cast.admin)
         assert save(cast.supervisor, first, texts_at_once="4").status_code == 303

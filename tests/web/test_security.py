@@ -80,6 +80,13 @@ def test_pages_load_no_foreign_or_inline_script(cast: Cast) -> None:
             assert 'src="/static/' in tag or 'type="application/json"' in tag  # a block of data is no code
 
 
+def test_an_id_with_nul_is_nobodys(cast: Cast) -> None:
+    assert cast.peer1.post("/console/offers/%00/accept").status_code == 404
+    assert cast.peer1.post("/console/contacts/0%00/report", disposition="dropped").status_code == 404
+    assert cast.supervisor.get("/contacts/%00").status_code == 404
+    assert cast.supervisor.post("/board/alerts/%00/acknowledge").status_code == 404
+
+
 def test_static_files_are_served(cast: Cast) -> None:
     answer = cast.stranger.get("/static/theme.js")
     assert answer.status_code == 200
@@ -89,10 +96,36 @@ def test_static_files_are_served(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", ["+14045550123", "14045550123", "4045550123", "(404) 555-0123", "404.555.0123", "555-0123"]
-)
+    "number",
+    [
+        "+14045550123", "14045550123", "4045550123", "(404) 555-0123", "404.555.0123", "555-0123", "sip:14045550123",
+        "q=%2B14045550123",
+    ],
+)  # fmt: skip
 def test_logs_hold_no_numbers(number: str) -> None:
-    assert logs.redact(None, "info", {"event": f"call from {number}!"})["event"] == f"call from {logs.REMOVED}!"
+    said = logs.redact(None, "info", {"event": f"call from {number}!"})["event"]
+    assert logs.REMOVED in said
+    assert "0123" not in said
+
+
+@pytest.mark.parametrize(
+    "value",
+    [14045550123, ["+14045550123"], {"at": {"+1 404 555 0123"}}, b"+14045550123", ValueError("+14045550123")],
+)
+def test_logs_hold_no_numbers_whatever_they_stand_in(value: object) -> None:
+    assert "0123" not in str(logs.redact(None, "info", {"event": "a call", "detail": value}))
+
+
+def test_logs_hold_no_private_fields_wherever_they_stand() -> None:
+    form = {"Body": "I am so tired", "more": [{"From": "Robin"}], "CallStatus": "busy"}
+    kept = logs.redact(None, "info", {"event": "a form", "detail": form, "attempts": 3, "late": False, "by": None})
+    assert kept == {
+        "event": "a form",
+        "detail": {"Body": logs.REMOVED, "more": [{"From": logs.REMOVED}], "CallStatus": "busy"},
+        "attempts": 3,
+        "late": False,
+        "by": None,
+    }
 
 
 @pytest.mark.parametrize(

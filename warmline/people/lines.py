@@ -234,7 +234,7 @@ def _check_reason(spoken: Mapping[str, str]) -> None:
 
 
 def _find(session: Session, organization_id: str, line_id: str, *, held: bool = False) -> Line:
-    query = select(Line).where(Line.id == line_id[:32].replace("\0", ""), Line.organization_id == organization_id)
+    query = select(Line).where(Line.id == line_id, Line.organization_id == organization_id)
     query = query.options(selectinload(Line.numbers))
     if held:
         # Callers who come in meanwhile refer to this row; NO KEY UPDATE does not hold them up.

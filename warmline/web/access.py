@@ -37,6 +37,16 @@ class Visitor(UserMixin):  # type: ignore[misc]  # has no types
         return self.token
 
 
+class Logins(LoginManager):  # type: ignore[misc]  # has no types
+    """Knows the session cookie only: we remember nobody beyond it, so nobody's such cookie is looked at.
+
+    Flask-Login compares it in a way that fails for letters outside ASCII, before any view is asked.
+    """
+
+    def _load_user_from_remember_cookie(self, cookie: str) -> None:
+        return None
+
+
 def public(view: View) -> View:
     """Anybody."""
     return _mark(view, csrf.protect)
@@ -76,7 +86,7 @@ def peer() -> Peer:
 
 def use(app: Flask) -> None:
     """Guard every route of `app`."""
-    logins = LoginManager(app)
+    logins = Logins(app)
     logins.session_protection = None  # a login is a row that can be revoked; people's addresses change
     logins.user_loader(_load)
     app.before_request(_guard)

@@ -1,6 +1,6 @@
 """What happened: the organization's contacts, newest first, and each from its first ring to its report."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from babel import dates
@@ -13,6 +13,7 @@ from warmline.contacts import history
 from warmline.contacts.screens import past
 from warmline.errors import Invalid
 from warmline.models import Channel
+from warmline.people import line_settings
 from warmline.web import access, language
 from warmline.web.errors import wants_json
 
@@ -67,11 +68,18 @@ def _wanted() -> past.Wanted:
             line=args.get("line") or None,
             channel=Channel(args["channel"]) if args.get("channel") else None,
             state=ContactState(args["state"]) if args.get("state") else None,
-            day=date.fromisoformat(args["day"]) if args.get("day") else None,
+            day=_day(args["day"]) if args.get("day") else None,
             before=_place(args["before"]) if args.get("before") else None,
         )
-    except ValueError:
+    except (ValueError, OverflowError):
         raise Invalid("There is no such choice. Load the page again.", code="filter_unknown") from None
+
+
+def _day(written: str) -> date:
+    day = date.fromisoformat(written)
+    if day.year not in line_settings.YEARS:
+        raise ValueError("a day that has no end in some time zone")
+    return day
 
 
 def _place(before: str) -> tuple[datetime, str]:
@@ -79,4 +87,4 @@ def _place(before: str) -> tuple[datetime, str]:
     arrived_at = datetime.fromisoformat(at)
     if arrived_at.tzinfo is None:
         raise ValueError("a time without a zone")
-    return arrived_at, id.replace("\0", "")
+    return arrived_at.astimezone(UTC), id.replace("\0", "")

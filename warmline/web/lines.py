@@ -71,8 +71,7 @@ def change(line_id: str) -> ResponseReturnValue:
         return _settings_page(line, form, blank=line_settings.BLANK_HOLIDAYS)
     try:
         wish = line_settings.read(form, line.languages)
-        version = form.get("version", "")
-        line = lines.change(account, line_id, wish, int(version) if version.isdecimal() else 0, clock.now())
+        line = lines.change(account, line_id, wish, request.form.get("version", 0, type=int), clock.now())
     except line_settings.Unfit as unfit:
         mistakes = {name: language.say(each.message, **each.values) for name, each in unfit.fields.items()}
         if wants_json():

@@ -61,6 +61,7 @@ def use(app: Flask, *, gevented: bool, origins: list[str], redis_url: str | None
         "engineio_logger": logging.getLogger("engineio"),
     }
     socketio.init_app(app, **options)
+    app.wsgi_app = _without_noise(app.wsgi_app)  # type: ignore[method-assign]
     # With Redis, whoever listens may sit in another process.
     push.use(Pushes(socketio.emit, lambda room: bool(redis_url) or _is_occupied(room)))
 
@@ -206,6 +207,21 @@ class RedisQueue(PubSubManager):  # type: ignore[misc]  # has no types
             except redis.RedisError:
                 log.warning("pushes of other processes are lost: Redis does not answer")
                 time.sleep(REST_SECONDS)
+
+
+def _without_noise(inner: Callable[..., Any]) -> Callable[..., Any]:
+    """End a socket that sent what is no packet: engineio lets the error out, which would be a traceback for each."""
+
+    def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        try:
+            return inner(environ, start_response)
+        except (ValueError, IndexError, RecursionError) as error:
+            if "HTTP_UPGRADE" not in environ:
+                raise
+            log.warning("a socket sent what is no packet", extra={"error": type(error).__name__})
+            raise StopIteration from None  # so gunicorn is told that a socket is over
+
+    return serve
 
 
 def _version(what: str, id: str) -> str:

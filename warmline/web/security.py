@@ -1,6 +1,7 @@
 """What protects every answer: CSRF tokens, a limit on wrong passwords, headers, and an id for the log."""
 
 import secrets
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g
@@ -38,6 +39,7 @@ def use(app: Flask, redis_url: str | None) -> None:
         else {},
     )
     app.before_request(_name_request)
+    app.url_value_preprocessor(_without_nul)
     csrf.init_app(app)
     limiter.init_app(app)
     app.after_request(_add_headers)
@@ -75,6 +77,12 @@ def _name_request() -> None:
     g.request_id = secrets.token_hex(8)
     clear_contextvars()
     bind_contextvars(request=g.request_id)
+
+
+def _without_nul(endpoint: str | None, ids: dict[str, Any] | None) -> None:
+    """An id in an address may hold no NUL: PostgreSQL cannot even look for it."""
+    if ids:
+        ids |= {name: id.replace("\0", "") for name, id in ids.items() if isinstance(id, str)}
 
 
 def _add_headers(response: Response) -> Response:

@@ -27,13 +27,6 @@ LONGEST_WAIT = 1_000_000  # seconds; whatever says more is no QueueTime, and wou
 blueprint = Blueprint("voice", __name__, url_prefix="/twilio/voice")
 
 
-@blueprint.url_value_preprocessor
-def without_nul(endpoint: str | None, ids: dict[str, Any] | None) -> None:
-    """An id in an address, like a field, may hold no NUL: PostgreSQL cannot even look for it."""
-    for name, id in (ids or {}).items():
-        ids[name] = id.replace("\0", "")  # type: ignore[index]
-
-
 @blueprint.post("/incoming")
 @access.twilio
 def incoming() -> Response:
