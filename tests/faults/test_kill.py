@@ -38,6 +38,7 @@ ELSEWHERE = {
     "contacts.texts._receive": "texts",
     "contacts.texts.nobody_left": "texts",
     "contacts.parting.console_gone": "texts",
+    "contacts.intake.greet": "a call that is asked for again before its menu",
     "contacts.intake.nobody_left": "nobody on shift",
     "contacts.intake.give_up": "nobody speaks the language",
     "contacts.intake.stay": "nobody speaks the language",

@@ -4,7 +4,6 @@ Contract: https://www.twilio.com/docs/voice/twiml#request-parameters
 """
 
 from datetime import datetime
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, request
