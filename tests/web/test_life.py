@@ -497,6 +497,7 @@ class Evening(RuleBasedStateMachine):
             return list(session.scalars(query.where(Engagement.state.in_(states)) if states else query))
 
 
+@pytest.mark.timeout(300)
 def test_an_evening_keeps_its_word_whatever_happens(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     run_state_machine_as_test(
         partial(Evening, cast, monkeypatch),  # type: ignore[arg-type]  # calls it, whatever it is
