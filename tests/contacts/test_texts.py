@@ -10,8 +10,9 @@ from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, World
 from warmline import clock, db
 from warmline.clock import LONG_AGO
 from warmline.contacts import availability, messages, parting, texts, wrapup
-from warmline.models import Contact, Engagement, Line, Offer, Peer, Shift
+from warmline.models import Contact, Engagement, Line, Offer, OutsideRequest, Peer, Shift
 from warmline.telephony import twiml
+from warmline.telephony.gateway import NotTaken
 
 THIRD_CALLER = "+14045550125"
 
@@ -180,6 +181,19 @@ def test_yes_begins_a_conversation_and_means_start_only_after_stop(world: World)
     texts.receive("SM2", CALLER, GEORGIA, "STOP", False, world.now)
     texts.receive("SM3", CALLER, GEORGIA, "Yes", False, world.now)
     assert said(world)[-1] == twiml.sentence("en", "text_started")
+
+
+def test_a_confirmation_of_stop_that_was_delayed_is_not_sent_after_start(world: World) -> None:
+    world.company.failures = [NotTaken("429 20429")]
+    texts.receive("SM1", CALLER, GEORGIA, "STOP", False, world.now)
+    world.now += timedelta(milliseconds=500)
+    texts.receive("SM2", CALLER, GEORGIA, "START", False, world.now)
+    texts.receive("SM3", CALLER, GEORGIA, "STOP", False, world.now)
+    before = said(world)
+    world.pass_time(60)
+    assert {request.state for request in world.all(OutsideRequest)} == {"done", "refused"}
+    assert said(world) == before, "the second STOP is confirmed, and the first is not confirmed once more"
+    assert said(world)[1:] == [twiml.sentence("en", "text_started"), twiml.sentence("en", "text_stopped")]
 
 
 # Language

@@ -122,7 +122,7 @@ def test_without_a_socket_the_console_is_present_and_finds_its_offer(enter: Ente
     peer.route_web_socket("**/socket.io/**", refuse)
     peer.reload()
     choose(peer, "Available")
-    expect(peer.locator("#connection")).to_have_text("Live every 15 seconds")
+    expect(peer.locator("#connection")).to_have_text("Live every 12 seconds")
     waits(caller)
     expect(offer(peer)).to_be_visible(timeout=18_000)
 

@@ -184,7 +184,8 @@ def test_a_call_from_the_first_ring_to_the_report(talk: Talk) -> None:
     peer.wait_for_timeout(1500)
     after = heard_by(far.page)
     assert after.packets > before.packets
-    assert after.energy == pytest.approx(before.energy, abs=1e-6)
+    # A busy machine lets a frame of sound in late; a voice would be a hundred times as much.
+    assert after.energy == pytest.approx(before.energy, abs=1e-3)
 
     keypad = call(peer).locator("[data-keypad]")
     keypad.get_by_text("Keypad").click()

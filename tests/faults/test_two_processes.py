@@ -26,7 +26,7 @@ from tests.servers import Postgres, Redis
 
 __all__ = ["complaints", "enter"]
 
-POLL = "const POLL_MS = 15_000;"
+POLL = "const POLL_MS = 12_000;"
 QUICK_MS = 3000
 SOON = QUICK_MS + 2000  # ms
 ATTEMPTS = 200  # the kernel chooses the process that takes a connection

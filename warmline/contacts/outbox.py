@@ -208,9 +208,11 @@ def _perform(request: OutsideRequest) -> str:
                 message = session.get_one(Message, arguments["message_id"])
                 contact = session.get_one(Contact, message.contact_id)
                 number = contact.caller.number if contact.caller else None
-                stopped = contact.caller is not None and contact.caller.texts_stopped_at is not None
+                stopped = contact.caller.texts_stopped_at if contact.caller else None
             if number is None or (stopped and "farewell" not in arguments):
                 raise Refused("not sent: the caller asked for no texts", 0, OPTED_OUT)
+            if "farewell" in arguments and arguments["farewell"] != (stopped and stopped.isoformat()):
+                raise Refused("not sent: the caller has asked for texts again since", 0, 0)
             return company.send_text(message.line_number, number, message.body, message.id)
     return ""
 

@@ -242,7 +242,7 @@ def _keyword(
         caller.texts_stopped_at = caller.texts_stopped_at or now
         if first and not answered:
             words = twiml.sentence(contact.language, "text_stopped")
-            messages.speak(session, contact, number, words, now, farewell="yes")
+            messages.speak(session, contact, number, words, now, farewell=caller.texts_stopped_at.isoformat())
     elif word in START:
         caller.texts_stopped_at = None
         if not answered:
