@@ -13,6 +13,7 @@ from babel.messages.pofile import read_po
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.e2e.conftest import Enter
+from tests.e2e.steps import shown
 from tests.product import ROOT, Product
 
 SOON = 20_000  # ms: for what must go by telephone first
@@ -219,7 +220,7 @@ def test_an_evening(
     robin.ends()
     robin.logs()
     marisol.page = arrives_again(marisol.page, board)
-    expect(marisol.page.get_by_text(t("Your phone lost the connection."))).to_be_visible()
+    expect(shown(marisol.page).get_by_text(t("Your phone lost the connection."))).to_be_visible()
     marisol.logs("The connection dropped")
 
     # In Spanish, and a crisis: the supervisor is called, and has it.
@@ -285,4 +286,4 @@ def record_a_handoff(peer: Desk) -> None:
     ):
         form.get_by_role("group", name=t(legend)).get_by_label(re.compile(re.escape(choice))).first.check()
     form.get_by_role("button", name=t("Record the hand-off")).click()
-    expect(peer.page.get_by_text(t("Hand-off recorded:"))).to_be_visible(timeout=SOON)
+    expect(shown(peer.page).get_by_text(t("Hand-off recorded:"))).to_be_visible(timeout=SOON)
