@@ -166,9 +166,9 @@ def test_away_counts_from_when_the_connection_was_lost(enter: Enter, tidy: None)
     expect(lost).to_be_visible()
     peer.clock.fast_forward(24_000)
     peer.context.set_offline(False)
-    expect(away).to_have_text(re.compile(r"You were away 2[4-9] seconds"))
+    expect(away).to_have_text(re.compile(r"You were away [23]\d seconds"))
     peer.clock.fast_forward(60_000)  # the computer sleeps, and nothing tells it that the connection is lost
-    expect(away).to_have_text(re.compile(r"You were away 6\d seconds"))
+    expect(away).to_have_text(re.compile(r"You were away (6\d seconds|\d minutes)"))
 
 
 def test_whoever_was_logged_out_loses_nothing(enter: Enter, caller: Caller) -> None:
@@ -227,12 +227,14 @@ def test_each_of_two_sentences_is_read_and_then_gone(enter: Enter) -> None:
       setTimeout(() => sayAloud("Connected."), 600);
     }""")
     peer.clock.run_for(1_000)
-    assert peer.evaluate("window.added") == ["The contact is logged.", "Connected.", "Connected."]
-    expect(said(peer).locator("p")).to_have_text(["The contact is logged.", "Connected.", "Connected."])
+    ours = ["The contact is logged.", "Connected.", "Connected."]  # the page may have something to say as well
+    assert [words for words in peer.evaluate("window.added") if words in ours] == ours
+    expect(said(peer).get_by_text("The contact is logged.", exact=True)).to_have_count(1)
+    expect(said(peer).get_by_text("Connected.", exact=True)).to_have_count(2)
     expect(said(peer)).to_have_js_property("ariaAtomic", "false")
     peer.clock.run_for(7_000)
-    expect(said(peer)).to_be_empty()
-    assert len(peer.evaluate("window.added")) == 3
+    expect(said(peer).get_by_text("Connected.")).to_have_count(0)
+    assert peer.evaluate("window.added").count("Connected.") == 2, "and not once more"
 
 
 def test_the_theme_is_kept(enter: Enter) -> None:
