@@ -54,7 +54,7 @@ def test_a_transaction_that_waits_is_reported_and_whoever_comes_meanwhile_writes
     )
     (report,) = [record for record in caplog.records if record.message == db.WAITED]
     assert report.levelno == logging.ERROR
-    assert "meanwhile()" in report.where  # type: ignore[attr-defined]
+    assert "meanwhile()" in report.where  # type: ignore[attr-defined]  # given as `extra`
     with db.reading() as session:
         steps = session.scalars(text("SELECT step FROM steps")).all()
     assert steps == ["first begins", "first ends", "second begins", "second ends"]

@@ -6,7 +6,7 @@ does (warmline/static/console.js). One line is printed when all are open, and on
 
 from gevent import monkey
 
-monkey.patch_all()
+monkey.patch_all()  # before what it patches is imported: hence the late imports
 
 import json  # noqa: E402
 import sys  # noqa: E402

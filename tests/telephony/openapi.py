@@ -240,7 +240,7 @@ def _fields(value: Any, schema: dict[str, Any], examples: list[Any]) -> Iterator
             yield from _fields(value[name], named[name], [example[name] for example in examples if name in example])
 
 
-class Wire(HttpClient):  # type: ignore[misc]
+class Wire(HttpClient):  # type: ignore[misc]  # has no types
     """Passes requests on to another client of twilio-python, and keeps each with its answer.
 
     An answer that is not Twilio's fails the test, and so does a request that is not for it and was taken all the same.

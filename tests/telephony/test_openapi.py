@@ -177,7 +177,7 @@ def test_wrong_values_inside_a_list_are_found() -> None:
     assert any(fault.startswith("calls/0/status: 'talking' is not one of") for fault in faults)
 
 
-class Canned(HttpClient):  # type: ignore[misc]
+class Canned(HttpClient):  # type: ignore[misc]  # has no types
     """Answers everything with one answer."""
 
     def __init__(self, status: int, answer: Any) -> None:
