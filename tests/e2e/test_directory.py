@@ -127,6 +127,7 @@ def test_the_directorys_pages(enter: Enter, theme: str, viewport: dict[str, int]
     expect(page.get_by_role("status")).to_have_text("2 services")
     looks_well()
     page.get_by_role("link", name="Papers and Rights Clinic").click()
+    expect(page.get_by_role("heading", name="Papers and Rights Clinic")).to_be_visible()
     looks_well()
     page.get_by_role("link", name="Edit").click()
     page.get_by_label("Telephone").fill("ask Mary")
