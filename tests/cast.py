@@ -28,16 +28,18 @@ from werkzeug.test import TestResponse
 import migrations
 from config.settings import Settings
 from tests.servers import Databases, free_port
-from warmline import clock, db
-from warmline.app import ROOT, create_app
+from warmline import clock, db, push
+from warmline.app import ROOT, create_app, wire
 from warmline.directory import demo as demo_directory
 from warmline.models import Account
 from warmline.models.base import Keys
 from warmline.people import accounts, demo
+from warmline.web.live import socketio
+from warmline.web.security import limiter
 
 PASSWORD = "everybody-knows-this-one"
 PEOPLE = ("peer1", "peer2", "supervisor", "admin", "outsider")
-QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # nobody attacks the tests' passwords
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 START_SECONDS = 60
 TOKEN = re.compile(r'<meta name="csrf-token" content="([^"]+)"')
 
@@ -68,16 +70,26 @@ class Person:
         self.log_in()
 
     def log_in(self, password: str = PASSWORD) -> TestResponse:
+        self._forget_token()  # the login before may have ended by itself
         form = {"email": self.email, "password": password, "csrf_token": self.token}
+        self._forget_token()
         return self.client.post("/login", data=form)
 
-    @property
+    def log_out(self) -> TestResponse:
+        answer = self.post("/logout", accept="text/html")
+        self._forget_token()
+        return answer
+
+    @cached_property
     def token(self) -> str:
-        """The CSRF token that a page of theirs carries now."""
+        """The CSRF token that their pages carry until they log in or out."""
         page = self.client.get("/login", follow_redirects=True)
         found = TOKEN.search(page.text)
         assert found, page.text
         return found[1]
+
+    def _forget_token(self) -> None:
+        self.__dict__.pop("token", None)
 
     def get(self, path: str, accept: str = "text/html") -> TestResponse:
         return self.client.get(path, headers={"Accept": accept})
@@ -174,17 +186,60 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBy
     return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("compiled_templates")))
 
 
+@pytest.fixture(scope="session")
+def make_app(compiled_templates: FileSystemBytecodeCache) -> Callable[[str], Flask]:
+    """Makes an application on the database at a URL, for a test that changes it."""
+
+    def make(url: str) -> Flask:
+        app = create_app(settings(url))
+        app.testing = True
+        app.jinja_env.bytecode_cache = compiled_templates
+        return app
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def kept_app(make_app: Callable[[str], Flask]) -> Callable[[str], Flask]:
+    """The application on the database at a URL: the same for all tests, until somebody makes another one.
+
+    To make it, and to load its templates, would be most of a test's time.
+    """
+    kept: dict[object, tuple[Flask, Any]] = {}
+
+    def find_or_make(url: str) -> Flask:
+        # Each application that is made brings a server of sockets, and modules hold parts of the latest one.
+        if found := kept.get(socketio.server):
+            app, transport = found
+            wire(settings(url))
+            push.use(transport)
+            limiter.reset()
+        else:
+            app = make_app(url)
+            kept.clear()
+            kept[socketio.server] = app, push._transport
+        return app
+
+    return find_or_make
+
+
 @pytest.fixture
-def app(
-    database_url: str, compiled_templates: FileSystemBytecodeCache, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Flask]:
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody attacks these passwords."""
     monkeypatch.setattr(accounts, "hasher", QUICK)
     monkeypatch.setattr(accounts, "NOBODY", QUICK.hash("nobody"))
-    app = create_app(settings(database_url))
-    app.testing = True
-    app.jinja_env.bytecode_cache = compiled_templates
-    yield app
-    db.bound().dispose()
+
+
+@pytest.fixture
+def app(database_url: str, kept_app: Callable[[str], Flask], quick_passwords: None) -> Flask:
+    """The application, which no test changes."""
+    return kept_app(database_url)
+
+
+@pytest.fixture
+def own_app(database_url: str, make_app: Callable[[str], Flask], quick_passwords: None) -> Flask:
+    """An application of one's own."""
+    return make_app(database_url)
 
 
 @pytest.fixture

@@ -80,11 +80,14 @@ def copied(
                 old.unlink()  # to write over it would change it under whoever may still have it open
             path = folder / "warmline.db"
             path.write_bytes(Path(template.removeprefix("sqlite:///")).read_bytes())
-            yield f"sqlite:///{path}"
+            url = f"sqlite:///{path}"
+            yield url
+            db.connect(url).dispose()  # else the next test would meet this one's rows in a connection that is kept
         else:
             databases: Databases = request.getfixturevalue("postgres")
             url = databases.database(template, name)
             yield url
+            db.connect(url).dispose()
             databases.drop(url)
 
     return copy

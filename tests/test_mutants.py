@@ -569,10 +569,13 @@ def test_without_this_guard_a_test_is_red(mutant: Mutant, tmp_path: Path) -> Non
 
 
 def copy(source: Path, target: Path, changed: Path | None = None) -> None:
-    """Copy what the tests need, by links; only the way down to `changed`, which is left out, is real folders."""
+    """Copy what the tests need, by links; only the way down to `changed`, which is left out, is real folders.
+
+    What Python has compiled is linked as well: it looks at a file's time and size before it believes that.
+    """
     target.mkdir()
     for entry in source.iterdir():
-        if entry.name == "__pycache__" or (source == ROOT and entry.name not in NEEDED):
+        if source == ROOT and entry.name not in NEEDED:
             continue
         if changed is not None and entry in changed.parents:
             copy(entry, target / entry.name, changed)

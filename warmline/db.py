@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _engine: Engine | None = None
 _sessions: sessionmaker[Session] | None = None
+_readers: sessionmaker[Session] | None = None
 _spawn: Callable[..., Any] | None = None
 _limit: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
 _writer = threading.Lock()  # SQLite has one writer; waiting for it here costs less than its busy timeout
@@ -70,9 +71,15 @@ def bind(
     `spawn(function, *arguments)` runs what follows a commit (None: in place). `limit()` surrounds each session: a
     server that is stalled, rather than down, answers neither its own timeouts nor TCP's.
     """
-    global _engine, _sessions, _spawn, _limit
+    global _engine, _sessions, _readers, _spawn, _limit
     _engine = engine
     _sessions = sessionmaker(engine, expire_on_commit=False)
+    if engine.dialect.name == "postgresql":
+        # Each statement sees what was committed before it, in a transaction (READ COMMITTED) or not: BEGIN and
+        # ROLLBACK would be two more ways to the server. https://www.postgresql.org/docs/current/transaction-iso.html
+        engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+    _readers = sessionmaker(engine, expire_on_commit=False)
+    event.listen(_readers, "before_flush", _refuse_to_write)
     _spawn, _limit = spawn, limit
 
 
@@ -97,7 +104,7 @@ def transaction() -> Iterator[Session]:
     if _writing.get():
         raise RuntimeError("a transaction is open already: one verb, one transaction")
     turn = _turn_to_write() if bound().dialect.name == "sqlite" else contextlib.nullcontext()
-    with _limit(), turn, _session() as session:
+    with _limit(), turn, _begun(_sessions) as session:
         token = _writing.set(True)
         try:
             session.connection(execution_options={"write": True})
@@ -114,8 +121,12 @@ def transaction() -> Iterator[Session]:
 
 @contextmanager
 def reading() -> Iterator[Session]:
-    """A session that only looks; it takes no writer's turn."""
-    with _limit(), _session() as session:
+    """A session that only looks; it takes no writer's turn.
+
+    On SQLite it sees one moment, on PostgreSQL each of its statements the newest one. Raises RuntimeError if a row
+    was changed in it.
+    """
+    with _limit(), _begun(_readers) as session:
         yield session
 
 
@@ -152,10 +163,14 @@ def _report_wait() -> None:
     log.error(WAITED, extra={"where": "".join(traceback.format_stack()[:-1])})
 
 
-def _session() -> Session:
-    if _sessions is None:
+def _begun(sessions: sessionmaker[Session] | None) -> Session:
+    if sessions is None:
         raise RuntimeError("no database is bound: call db.bind() first")
-    return _sessions()
+    return sessions()
+
+
+def _refuse_to_write(*_: object) -> None:
+    raise RuntimeError("this session only looks: a verb writes in a transaction")
 
 
 def _run(function: Callable[..., Any], *arguments: Any) -> None:

@@ -34,9 +34,7 @@ def prepare(url: str) -> str:
 def engine(request: pytest.FixtureRequest, copied: Callable[[str], AbstractContextManager[str]]) -> Iterator[Engine]:
     """An empty database with our tables, of either kind."""
     with copied(request.getfixturevalue(f"{request.param}_schema")) as url:
-        engine = db.connect(url)
-        yield engine
-        engine.dispose()
+        yield db.connect(url)
 
 
 @pytest.fixture

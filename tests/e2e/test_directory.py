@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.e2e.conftest import Enter
+from tests.e2e.looks import DESKTOP, NARROW, PHONE, looks_well
 from tests.e2e.steps import SOON, choose, said, takes
-from tests.e2e.test_accessibility import PHONE, check
 from tests.product import CALLER, Caller, Product, eventually
 
 SMALL = """
@@ -39,13 +39,12 @@ def texts_to_the_caller(product: Product) -> list[str]:
     return [text["body"] for text in arrived if text["body"].startswith("Here is what you asked for:")]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [None, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_a_service_is_found_beside_a_call_and_texted_by_keyboard(
-    product: Product, enter: Enter, caller: Caller, theme: str, viewport: dict[str, int] | None
+    product: Product, enter: Enter, caller: Caller, size: ViewportSize
 ) -> None:
     before = len(texts_to_the_caller(product))
-    peer = enter("peer1", color_scheme=theme, **({"viewport": viewport} if viewport else {}))
+    peer = enter("peer1", viewport=size)
     choose(peer, "Available")
     takes(peer, caller)
     beside = services(peer)
@@ -58,7 +57,7 @@ def test_a_service_is_found_beside_a_call_and_texted_by_keyboard(
     expect(said(peer)).to_contain_text("1 service")
     found = beside.get_by_role("listitem").filter(has_text="Maple Falls Community Pantry")
     expect(found).to_contain_text("(404) 555-0160")
-    check(peer)
+    looks_well(peer, size)
     peer.keyboard.press("Backspace")
     peer.evaluate("dispatchEvent(new Event('online'))")
     expect(words).to_be_focused()
@@ -77,7 +76,7 @@ def test_a_service_is_found_beside_a_call_and_texted_by_keyboard(
     expect(said(peer)).to_contain_text("Added: Maple Falls Community Pantry")
     expect(found.last).to_contain_text("Fresh bread on Fridays")
     expect(words).to_have_value("food")
-    check(peer)
+    looks_well(peer, size)
 
     # One more, taken back: the focus is not lost.
     words.focus()
@@ -108,31 +107,23 @@ def test_a_service_is_found_beside_a_call_and_texted_by_keyboard(
     eventually(lambda: len(texts_to_the_caller(product)) == before + 1, what="the caller got no text")
     assert "- Maple Falls Community Pantry, Table for All. (404) 555-0160." in texts_to_the_caller(product)[-1]
     assert "Willow House" not in texts_to_the_caller(product)[-1]
-    assert peer.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    check(peer)
+    looks_well(peer, size)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [None, PHONE, {"width": 320, "height": 700}], ids=["desktop", "phone", "narrow"])
-def test_the_directorys_pages(enter: Enter, theme: str, viewport: dict[str, int] | None) -> None:
-    page = enter("supervisor", color_scheme=theme, **({"viewport": viewport} if viewport else {}))
-
-    def looks_well() -> None:
-        check(page)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
+def test_the_directorys_pages(enter: Enter) -> None:
+    page = enter("supervisor")
     page.get_by_role("link", name="Directory").click()
     page.get_by_label("Search for").fill("law")
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_have_text("2 services")
-    looks_well()
+    looks_well(page, DESKTOP, PHONE, NARROW)
     page.get_by_role("link", name="Papers and Rights Clinic").click()
     expect(page.get_by_role("heading", name="Papers and Rights Clinic")).to_be_visible()
-    looks_well()
+    looks_well(page, DESKTOP, PHONE, NARROW)
     page.get_by_role("link", name="Edit").click()
     page.get_by_label("Telephone").fill("ask Mary")
-    looks_well()
+    looks_well(page, DESKTOP, PHONE, NARROW)
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_label("Telephone")).to_be_focused()
     expect(page.get_by_role("alert")).to_contain_text("Not saved yet. That is not a telephone number")
-    looks_well()
+    looks_well(page, DESKTOP, PHONE, NARROW)

@@ -1,14 +1,12 @@
 """A supervisor runs a line in a real browser: settings, closing early; and a peer finds the crisis card."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.e2e.conftest import Enter
+from tests.e2e.looks import DESKTOP, FITS, NARROW, PHONE, looks_well
 from tests.e2e.steps import call, choose, takes
-from tests.e2e.test_accessibility import PHONE, check
 from tests.product import CALLER, GEORGIA, Caller, Product
-
-NARROW = {"width": 320, "height": 700}
 
 
 def open_settings(page: Page, line: str = "Illinois") -> None:
@@ -17,21 +15,13 @@ def open_settings(page: Page, line: str = "Illinois") -> None:
     expect(page.get_by_role("heading", name=f"{line} line")).to_be_visible()
 
 
-def fits(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [None, PHONE], ids=["desktop", "phone"])
-def test_the_settings_of_a_line(enter: Enter, theme: str, viewport: dict[str, int] | None) -> None:
-    options = {"viewport": viewport} if viewport else {}
-    page = enter("supervisor", color_scheme=theme, **options)
+def test_the_settings_of_a_line(enter: Enter) -> None:
+    page = enter("supervisor")
     page.get_by_role("link", name="Lines", exact=True).click()
     expect(page.get_by_role("heading", name="Lines")).to_be_visible()
-    check(page)
+    looks_well(page)
     open_settings(page)
-    check(page)
-    assert fits(page)
+    looks_well(page)
     page.get_by_label("Monday: open").select_option(label="From … to …")
     page.get_by_label("Monday, from (1)").fill("5 PM")
     page.get_by_label("Monday, to (1)").fill("25:00")
@@ -39,7 +29,7 @@ def test_the_settings_of_a_line(enter: Enter, theme: str, viewport: dict[str, in
     page.get_by_label("Monday, to (1)").press("Enter")  # saves; it does not ask for more rows
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("nothing was saved")
-    check(page)
+    looks_well(page)
     alert.get_by_role("link", name="That is no time of day").click()
     wrong = page.get_by_label("Monday, to (1)")
     expect(wrong).to_be_focused()
@@ -66,7 +56,7 @@ def test_nothing_is_cut_off_or_too_small(enter: Enter) -> None:
     for path in ("Lines", "Illinois"):
         page.get_by_role("link", name=path, exact=True).click()
         expect(page.get_by_role("heading", name=path, level=1)).to_be_visible()
-        assert fits(page), path
+        assert page.evaluate(FITS), path
         small = page.evaluate("""
             [...document.querySelectorAll("button, summary, select, input:not([type=hidden]), .btn")]
               .filter((element) => element.checkVisibility() && !element.closest(".form-check"))
@@ -77,32 +67,26 @@ def test_nothing_is_cut_off_or_too_small(enter: Enter) -> None:
         assert small == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_line_is_closed_early_and_reopened_from_the_board(
-    product: Product, enter: Enter, theme: str, tidy: None
-) -> None:
-    page = enter("supervisor", color_scheme=theme)
+def test_a_line_is_closed_early_and_reopened_from_the_board(product: Product, enter: Enter, tidy: None) -> None:
+    page = enter("supervisor")
     line = page.get_by_role("region", name="Illinois", exact=True)
     line.get_by_role("link", name="Close early…").click()
     expect(page.get_by_role("heading", name="Close early: Illinois line")).to_be_visible()
-    check(page)
+    looks_well(page)
     page.get_by_label("We had to close early because of the weather.").check()
     page.get_by_role("button", name="Close the line").click()
     expect(page.get_by_role("heading", name="Board")).to_be_attached()
     expect(line).to_contain_text("closed early, until somebody reopens it")
     expect(line).to_contain_text("because of the weather")
-    check(page)
+    looks_well(page)
     line.get_by_role("button", name="Reopen").click()
     expect(line.get_by_role("link", name="Close early…")).to_be_visible()
     expect(line).to_contain_text("open")
 
 
-@pytest.mark.parametrize("viewport", [None, PHONE], ids=["desktop", "phone"])
-def test_the_crisis_card_is_one_tap_away_and_stays_open(
-    enter: Enter, caller: Caller, viewport: dict[str, int] | None
-) -> None:
-    options = {"viewport": viewport} if viewport else {}
-    peer = enter("peer1", **options)
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_crisis_card_is_one_tap_away_and_stays_open(enter: Enter, caller: Caller, size: ViewportSize) -> None:
+    peer = enter("peer1", viewport=size)
     choose(peer, "Available")
     takes(peer, caller)
     card = call(peer).locator(".crisis-card")
@@ -113,7 +97,7 @@ def test_the_crisis_card_is_one_tap_away_and_stays_open(
     expect(card).to_contain_text("Stay with the caller.")
     expect(card.get_by_role("link", name="(404) 555-0181")).to_have_attribute("href", "tel:+14045550181")
     expect(call(peer).get_by_role("button", name="End call")).to_be_in_viewport()
-    check(peer)
+    looks_well(peer, size)
     peer.evaluate("fetch('/console/heartbeat')")
     choose(peer, "Available")  # the page is fetched again and morphed
     expect(card.get_by_role("link", name="988")).to_be_visible()

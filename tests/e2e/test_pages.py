@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Enter
-from tests.e2e.test_accessibility import PHONE, check
+from tests.e2e.looks import looks_well
 from tests.product import Product
 
 # What answers no page: data, parts of a page, files, probes.
@@ -112,18 +112,13 @@ def some_history(product: Product) -> None:
     product.script("POST", f"/script/calls/{call['sid']}/hangup")
 
 
-@pytest.mark.parametrize("viewport", [None, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("endpoint", PAGES)
-def test_axe_finds_nothing(
-    enter: Enter, some_history: None, endpoint: str, theme: str, viewport: dict[str, int] | None
-) -> None:
+def test_axe_finds_nothing(enter: Enter, some_history: None, endpoint: str) -> None:
     who, reach = PAGES[endpoint]
-    page = enter(who, color_scheme=theme, **({"viewport": viewport} if viewport else {}))
+    page = enter(who)
     reach(page)
     expect(page.locator("main h1")).to_have_count(1)
-    check(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth"), "scrolls to the side"
+    looks_well(page)
 
 
 # What Tab should come by, in the page's order; of some radio buttons it is one.

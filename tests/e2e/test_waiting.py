@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, ViewportSize, expect
 
 from tests.e2e.conftest import Enter
+from tests.e2e.looks import DESKTOP, PHONE, looks_well
 from tests.e2e.steps import SOON, call, choose, notices, offer, takes, waits
-from tests.e2e.test_accessibility import PHONE, check
 from tests.product import PASSWORD, Caller, Product
 
 NO_CONNECTION = "There is no connection just now."
@@ -67,9 +67,8 @@ def test_what_is_quick_shows_no_sign(enter: Enter, tidy: None) -> None:
     expect(peer.locator(".pressed")).to_have_count(0)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_accept_is_seen_to_wait_is_sent_once_and_says_when_it_failed(enter: Enter, caller: Caller, theme: str) -> None:
-    peer = enter("peer1", color_scheme=theme, viewport=PHONE, **STILL)
+def test_accept_is_seen_to_wait_is_sent_once_and_says_when_it_failed(enter: Enter, caller: Caller) -> None:
+    peer = enter("peer1", viewport=PHONE, **STILL)
     choose(peer, "Available")
     waits(caller)
     accept = offer(peer).get_by_role("button", name="Accept")
@@ -77,13 +76,13 @@ def test_accept_is_seen_to_wait_is_sent_once_and_says_when_it_failed(enter: Ente
         accept.click()
         expect(beside(accept)).to_have_text(OUR_FAULT)
     expect(beside(accept)).to_be_in_viewport()
-    check(peer)
+    looks_well(peer, PHONE)
     peer.evaluate("dispatchEvent(new Event('online'))")  # the page is fetched again and morphed
     with held(peer, "**/accept") as requests:
         accept.click()
         is_busy(accept)
         expect(beside(accept)).to_have_text("One moment…")
-        check(peer)
+        looks_well(peer, PHONE)
         peer.evaluate("dispatchEvent(new Event('online'))")
         accept.press("Enter")
         is_busy(accept)
@@ -128,7 +127,7 @@ def test_a_search_beside_a_call_waits_and_fails_where_it_was_asked(enter: Enter,
         call(peer).get_by_role("button", name="End call").click()
         expect(beside(call(peer).get_by_role("button", name="End call"))).to_have_text(NO_CONNECTION)
     expect(beside(search)).to_have_count(0)
-    check(peer)
+    looks_well(peer)
 
 
 def test_a_failure_whose_form_is_gone_is_said_above_the_page(enter: Enter, caller: Caller) -> None:
@@ -144,12 +143,9 @@ def test_a_failure_whose_form_is_gone_is_said_above_the_page(enter: Enter, calle
     expect(notices(peer).locator("#notice-failure")).to_be_in_viewport()
 
 
-@pytest.mark.parametrize("viewport", [None, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_settings_that_could_not_be_saved_are_still_there(
-    enter: Enter, theme: str, viewport: dict[str, int] | None
-) -> None:
-    page = enter("supervisor", color_scheme=theme, **STILL, **({"viewport": viewport} if viewport else {}))
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_settings_that_could_not_be_saved_are_still_there(enter: Enter, size: ViewportSize) -> None:
+    page = enter("supervisor", viewport=size, **STILL)
     page.get_by_role("link", name="Lines", exact=True).click()
     page.get_by_role("link", name="Illinois", exact=True).click()
     policy = page.get_by_label("What to do, in a few lines")
@@ -163,11 +159,11 @@ def test_settings_that_could_not_be_saved_are_still_there(
         expect(beside(save)).to_be_in_viewport()
         expect(policy).to_have_value("Stay. Breathe.")
         is_ready(save)
-    check(page)
+    looks_well(page, size)
     with held(page, "**/lines/*"):
         save.click()
         is_busy(save)
-        check(page)
+        looks_well(page, size)
         policy.fill(before)  # the request is under way with what was there
     expect(page.get_by_text("Saved.")).to_be_visible()
     expect(policy).to_have_value("Stay. Breathe.")
@@ -231,7 +227,7 @@ def test_a_login_that_could_not_be_asked_keeps_what_was_typed(enter: Enter) -> N
         button.click()
         expect(beside(button)).to_have_text(NO_CONNECTION)
     expect(page.get_by_label("Password")).to_have_value("not this one")
-    check(page)
+    looks_well(page)
     button.click()
     expect(page.get_by_role("alert")).to_contain_text("do not fit")
     expect(page.get_by_label("Email address")).to_have_value("peer1@example.org")
@@ -251,7 +247,7 @@ def test_a_telephone_says_what_was_not_sent(product: Product, new_context: Calla
         phone.get_by_role("button", name="Send").click()
         expect(phone.get_by_role("alert")).to_have_text("Not sent. The phone company cannot be reached.")
     expect(phone.get_by_label("Text message")).to_have_value("help")
-    check(page)
+    looks_well(page)
     with held(page, "**/phones/texts"):
         phone.get_by_role("button", name="Send").click()
         expect(phone.get_by_role("button", name="Sending…")).to_have_attribute("aria-disabled", "true")

@@ -46,7 +46,7 @@ def reach(point: str) -> None:
 def lay_fuse() -> None:
     """Watch every commit and every request of this process; shorten the times that a test would only wait for."""
     from routing.facts import POLICY
-    from warmline import db
+    from warmline import clock, db
     from warmline.telephony.twilio_gateway import TwilioGateway
 
     def before(session: Session) -> None:
@@ -61,6 +61,7 @@ def lay_fuse() -> None:
     event.listen(Session, "after_commit", after)
     for name in REQUESTS:
         _watch(TwilioGateway, name)
+    clock.LEASE = timedelta(seconds=2)  # that of a clock that was killed is waited out after every death
     if seconds := os.environ.get("CRASH_PATIENCE"):
         for name in ("ring", "connect", "wrap_up"):
             object.__setattr__(POLICY, name, timedelta(seconds=float(seconds)))

@@ -25,6 +25,7 @@ from tests.servers import Databases, Redis
 
 SETTLED_WITHIN = 30  # seconds after a restart
 TRIES = 3  # to come by a point
+LOOKS_SECONDS = 0.1  # between two looks of a peer at the console
 LANES = 2  # products side by side: one mostly waits for the other's processes to start
 # Points that come round again and again: their first occurrence stands for the others.
 RECURRING = ("clock.", "contacts.asking.unheard", "contacts.asking.doubt", "contacts.availability.all_seen", "locate")
@@ -223,7 +224,7 @@ def walk(evening: Evening, manners: tuple[Manner, Manner]) -> None:
             for peer in peers:
                 with contextlib.suppress(requests.RequestException, AssertionError):
                     peer.acts()
-            time.sleep(0.05)
+            time.sleep(LOOKS_SECONDS)
             with contextlib.suppress(AssertionError):
                 unsettled = _unsettled(product, caller)
             if time.monotonic() > (evening.restarted_at or began) + SETTLED_WITHIN:
@@ -237,7 +238,9 @@ def walk(evening: Evening, manners: tuple[Manner, Manner]) -> None:
 
 
 def _unsettled(product: Product, caller: Caller) -> list[str]:
-    """What is not in its final state."""
+    """What is not in its final state; while the call goes on, that alone."""
+    if caller.where != "ended":
+        return ["the call"]
     final = {
         "contact": {"closed"},
         "offer": {"accepted", "declined", "expired", "cancelled", "lost"},
@@ -245,7 +248,7 @@ def _unsettled(product: Product, caller: Caller) -> list[str]:
         "leg": {"ended"},
         "outside_request": {"done", "refused", "unknown"},
     }
-    found = [] if caller.where == "ended" else ["the call"]
+    found = []
     for table, states in final.items():
         found += [f"{table} {row['state']}" for row in product.rows(table) if row["state"] not in states]
     if len(product.rows("contact")) == 0:

@@ -31,9 +31,9 @@ def test_every_route_declares_access(app: Flask) -> None:
     assert silent == set()
 
 
-def test_a_route_that_declares_nothing_is_refused(cast: Cast) -> None:
-    cast.app.add_url_rule("/silent", view_func=lambda: "hello")
-    assert cast.admin.get("/silent").status_code == 403
+def test_a_route_that_declares_nothing_is_refused(own_app: Flask) -> None:
+    own_app.add_url_rule("/silent", view_func=lambda: "hello")
+    assert Cast(own_app).admin.get("/silent").status_code == 403
 
 
 def test_every_route_that_changes_something_is_post_and_twilio_only_posts(app: Flask) -> None:

@@ -77,7 +77,7 @@ def test_logging_out_revokes_the_login(cast: Cast) -> None:
     client = cast.peer1.client
     stolen = client.get_cookie("warmline")
     assert stolen
-    answer = cast.peer1.post("/logout", accept="text/html")
+    answer = cast.peer1.log_out()
     assert answer.location == "/login"
     client.set_cookie("warmline", stolen.value)
     assert cast.peer1.get("/console/state").status_code == 401
@@ -85,7 +85,7 @@ def test_logging_out_revokes_the_login(cast: Cast) -> None:
 
 def test_one_login_ends_and_the_other_stays(cast: Cast) -> None:
     other = type(cast.peer1)(cast.app, cast.peer1.email)
-    cast.peer1.post("/logout")
+    cast.peer1.log_out()
     assert other.get("/console/state").status_code == 200
 
 
@@ -112,7 +112,7 @@ def test_only_the_tokens_hash_is_stored(cast: Cast) -> None:
 def test_twenty_wrong_passwords_a_minute_are_enough(cast: Cast) -> None:
     peer = cast.peer1
     page = {"email": peer.email, "password": "wrong"}
-    peer.post("/logout")
+    peer.log_out()
     for _ in range(20):
         assert peer.post("/login", **page).status_code == 401
     answer = peer.post("/login", email=peer.email, password=PASSWORD)

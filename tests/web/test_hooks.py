@@ -372,12 +372,14 @@ def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def stage(
-    scene: Scene, copied: Callable[[str], AbstractContextManager[str]], failures: list[Exception]
+    scene: Scene,
+    copied: Callable[[str], AbstractContextManager[str]],
+    kept_app: Callable[[str], Flask],
+    failures: list[Exception],
 ) -> Iterator[Twilio]:
     """Twilio in the middle of things; whatever it asks, no hook may fail."""
     with copied(scene.url) as url:
-        yield Twilio(create_app(house.settings(url)))
-        db.bound().dispose()
+        yield Twilio(kept_app(url))
     assert failures == []
 
 
@@ -956,10 +958,9 @@ def test_every_address_about_nothing_is_answered_safely(twilio: Twilio) -> None:
 
 
 @pytest.fixture(params=["sqlite:////nowhere/warmline.db", "postgresql://warmline@127.0.0.1:9/warmline"])
-def broken(request: pytest.FixtureRequest) -> Iterator[Twilio]:
+def broken(request: pytest.FixtureRequest, kept_app: Callable[[str], Flask]) -> Iterator[Twilio]:
     """The product on a database that cannot be opened."""
-    app = create_app(house.settings(request.param))
-    yield Twilio(app)
+    yield Twilio(kept_app(request.param))
     db.bound().dispose()
 
 

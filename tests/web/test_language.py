@@ -371,7 +371,7 @@ def test_a_peer_s_choice_is_kept_with_the_account(cast: Cast) -> None:
     page = peer.get("/console").text
     assert '<html lang="es"' in page
     assert "Disponible" in page
-    peer.post("/logout")
+    peer.log_out()
     peer.log_in()
     assert "Disponible" in peer.get("/console").text
     assert "Disponible" not in cast.peer1.get("/console").text

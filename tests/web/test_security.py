@@ -136,10 +136,10 @@ def test_logs_keep_ids_and_times(kept: str) -> None:
     assert logs.redact(None, "info", {"event": f"see {kept}"})["event"] == f"see {kept}"
 
 
-def test_what_one_request_logs_belongs_together(cast: Cast, capfd: pytest.CaptureFixture[str]) -> None:
-    cast.app.add_url_rule("/silent", view_func=lambda: "nobody said who may see this")
+def test_what_one_request_logs_belongs_together(own_app: Flask, capfd: pytest.CaptureFixture[str]) -> None:
+    own_app.add_url_rule("/silent", view_func=lambda: "nobody said who may see this")
     logs.use("json")
-    ids = [cast.stranger.get("/silent").headers["X-Request-Id"] for _ in range(2)]
+    ids = [own_app.test_client().get("/silent").headers["X-Request-Id"] for _ in range(2)]
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     assert [line["request"] for line in lines] == ids
     assert ids[0] != ids[1]
