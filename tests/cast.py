@@ -34,7 +34,7 @@ from warmline.directory import demo as demo_directory
 from warmline.models import Account
 from warmline.models.base import Keys
 from warmline.people import accounts, demo
-from warmline.web.live import socketio
+from warmline.web import live
 from warmline.web.security import limiter
 
 PASSWORD = "everybody-knows-this-one"
@@ -209,7 +209,7 @@ def kept_app(make_app: Callable[[str], Flask]) -> Callable[[str], Flask]:
 
     def find_or_make(url: str) -> Flask:
         # Each application that is made brings a server of sockets, and modules hold parts of the latest one.
-        if found := kept.get(socketio.server):
+        if found := kept.get(live._server()):
             app, transport = found
             wire(settings(url))
             push.use(transport)
@@ -217,7 +217,7 @@ def kept_app(make_app: Callable[[str], Flask]) -> Callable[[str], Flask]:
         else:
             app = make_app(url)
             kept.clear()
-            kept[socketio.server] = app, push._transport
+            kept[live._server()] = app, push._transport
         return app
 
     return find_or_make

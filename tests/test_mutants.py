@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.servers import Databases
 from tests.warm import Warm
 
 ROOT = Path(__file__).parent.parent
@@ -550,19 +551,19 @@ def test_every_guard_has_a_name_of_its_own() -> None:
     assert len(names) == len(set(names))
 
 
-def test_with_all_guards_every_one_of_these_tests_passes(tmp_path: Path) -> None:
+def test_with_all_guards_every_one_of_these_tests_passes(tmp_path: Path, postgres: Databases) -> None:
     copy(ROOT, tmp_path / "copy")
-    result = run(tmp_path, *dict.fromkeys(mutant.test for mutant in MUTANTS))
+    result = run(tmp_path, postgres, *dict.fromkeys(mutant.test for mutant in MUTANTS))
     assert result.returncode == PASSED, result.stdout
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
-def test_without_this_guard_a_test_is_red(mutant: Mutant, tmp_path: Path) -> None:
+def test_without_this_guard_a_test_is_red(mutant: Mutant, tmp_path: Path, postgres: Databases) -> None:
     source = (ROOT / mutant.file).read_text()
     assert source.count(mutant.old) == 1, "this guard has changed: change its mutant too"
     copy(ROOT, tmp_path / "copy", ROOT / mutant.file)
     (tmp_path / "copy" / mutant.file).write_text(source.replace(mutant.old, mutant.new))
-    result = run(tmp_path, mutant.test)
+    result = run(tmp_path, postgres, mutant.test)
     assert result.returncode == FAILED, f"without it {mutant.test} still passes:\n{result.stdout}"
     assert " error" not in result.stdout.splitlines()[-1], result.stdout
     assert not CLUMSY.search(result.stdout), result.stdout
@@ -583,10 +584,11 @@ def copy(source: Path, target: Path, changed: Path | None = None) -> None:
             (target / entry.name).symlink_to(entry)
 
 
-def run(folder: Path, *tests: str) -> Result:
-    """Run these tests on the copy, in order and until the first is red."""
+def run(folder: Path, postgres: Databases, *tests: str) -> Result:
+    """Run these tests on the copy, in order and until the first is red; with our PostgreSQL, if they need one."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")} | {
         "PYTHONPATH": str(folder / "copy"),
+        "TEST_DATABASE_URL": postgres.url.render_as_string(hide_password=False),
         "PYTHONDONTWRITEBYTECODE": "1",  # links lead into our own folders
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # each costs time, as does the rewriting of asserts
     }

@@ -6,6 +6,7 @@ only what was imported beforehand is there already. `python tests/warm.py true|f
 each line of its input is an order, each line of its output the answer. It ends when its input does.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -112,4 +113,5 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)
     for module in modules:
         importlib.import_module(module)
+    gc.freeze()  # whoever is forked need not look through all of it for garbage
     obey()
