@@ -47,6 +47,7 @@ def lay_fuse() -> None:
     """Watch every commit and every request of this process; shorten the times that a test would only wait for."""
     from routing.facts import POLICY
     from warmline import clock, db
+    from warmline.contacts import outbox
     from warmline.telephony.twilio_gateway import TwilioGateway
 
     def before(session: Session) -> None:
@@ -61,7 +62,8 @@ def lay_fuse() -> None:
     event.listen(Session, "after_commit", after)
     for name in REQUESTS:
         _watch(TwilioGateway, name)
-    clock.LEASE = timedelta(seconds=2)  # that of a clock that was killed is waited out after every death
+    # After every death these are waited out: the lease of a clock, the claim of whoever was to ask for something.
+    clock.LEASE, outbox.STALE = timedelta(seconds=2), timedelta(seconds=4)
     if seconds := os.environ.get("CRASH_PATIENCE"):
         for name in ("ring", "connect", "wrap_up"):
             object.__setattr__(POLICY, name, timedelta(seconds=float(seconds)))

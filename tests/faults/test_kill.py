@@ -26,7 +26,7 @@ from tests.servers import Databases, Redis
 SETTLED_WITHIN = 30  # seconds after a restart
 TRIES = 3  # to come by a point
 LOOKS_SECONDS = 0.1  # between two looks of a peer at the console
-LANES = 2  # products side by side: one mostly waits for the other's processes to start
+LANES = 4  # products side by side: after a death most of the time is only waited for
 # Points that come round again and again: their first occurrence stands for the others.
 RECURRING = ("clock.", "contacts.asking.unheard", "contacts.asking.doubt", "contacts.availability.all_seen", "locate")
 # Verbs that no step of the journeys takes, and why.
@@ -318,10 +318,12 @@ def die_on_the_way(lanes: list[Evening], manners: tuple[Manner, Manner], only: s
         def die(lane: Evening, mine: list[str]) -> list[str]:
             missed = []
             for point in mine:
+                began = time.monotonic()
                 # What recurs comes first, or only, when processes start.
                 died = any(dies_at(lane, point, manners, fresh=_recurs(point) or n > 0) for n in range(TRIES))
                 missed += [] if died else [point]
-                print(f"  {way.index(point) + 1:3} {'survived' if died else 'not reached'}: {point}", flush=True)
+                what, took = "survived" if died else "not reached", time.monotonic() - began
+                print(f"  {way.index(point) + 1:3} {what} in {took:4.1f} s: {point}", flush=True)
             return missed
 
         with ThreadPoolExecutor() as people:
