@@ -51,7 +51,7 @@ def peer_leg(identity: str, offer_id: str, call_sid: str, now: datetime) -> Enga
                 began_at=now,
                 checked_at=now,
             )
-            begin(session, leg, now)
+            begin(session, now, leg)
             return engagement
     except IntegrityError as error:
         raise Conflict("This offer has a phone already.") from error

@@ -129,7 +129,7 @@ def make(decision: MakeOffer, now: datetime) -> bool:
                 deadline=now + POLICY.ring,
                 refusals=[list(refusal) for refusal in decision.refusals],
             )
-            begin(session, offer, now)
+            begin(session, now, offer)
             news.for_peer(session, peer.id)
             news.for_line(session, contact.line_id)
     except IntegrityError:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -10,25 +10,47 @@ from routing.states import LIVE_ENGAGEMENT, EngagementState, LegState
 from warmline.errors import NotFound
 from warmline.models import Callback, Contact, Engagement, Leg, LegKind, Offer, Peer
 
+# Built once: nearly every verb asks for some of these, and building a statement takes as long as its answer.
+_HELD_CONTACT = (
+    select(Contact)
+    .with_for_update(of=Contact)
+    .execution_options(populate_existing=True)
+)  # fmt: skip
+_CONTACT = _HELD_CONTACT.where(Contact.id == bindparam("id"))
+_CONTACT_OF_LEG = _HELD_CONTACT.where(
+    Contact.id == select(Leg.contact_id).where(Leg.call_sid == bindparam("call_sid")).scalar_subquery()
+)
+_PEER = (
+    select(Peer)
+    .where(Peer.id == bindparam("id"))
+    .with_for_update(of=Peer)
+    .execution_options(populate_existing=True)
+)  # fmt: skip
+_LEG = select(Leg).where(Leg.call_sid == bindparam("call_sid"))
+_CALLER_LEG = select(Leg).where(Leg.contact_id == bindparam("contact_id"), Leg.kind == LegKind.CALLER)
+_LIVE_LEGS = select(Leg).where(Leg.engagement_id == bindparam("engagement_id"), Leg.state != LegState.ENDED)
+_LIVE_ENGAGEMENT = select(Engagement).where(
+    Engagement.contact_id == bindparam("contact_id"), Engagement.state.in_(LIVE_ENGAGEMENT)
+)
+
 
 def contact(session: Session, contact_id: str) -> Contact:
     """The contact, held; NotFound for an unknown id."""
-    found = session.scalar(
-        select(Contact)
-        .where(Contact.id == contact_id)
-        .with_for_update(of=Contact)
-        .execution_options(populate_existing=True)
-    )
+    found = session.scalar(_CONTACT, {"id": contact_id})
     if found is None:
         raise NotFound
     return found
 
 
+def contact_of_leg(session: Session, call_sid: str) -> tuple[Contact, Leg] | None:
+    """The contact of a call, held, and that call; None for a call that is not ours."""
+    held = session.scalar(_CONTACT_OF_LEG, {"call_sid": call_sid})
+    return None if held is None else (held, session.scalars(_LEG, {"call_sid": call_sid}).one())
+
+
 def peer(session: Session, peer_id: str) -> Peer:
     """The peer, held; NotFound for an unknown id."""
-    found = session.scalar(
-        select(Peer).where(Peer.id == peer_id).with_for_update(of=Peer).execution_options(populate_existing=True)
-    )
+    found = session.scalar(_PEER, {"id": peer_id})
     if found is None:
         raise NotFound
     return found
@@ -54,9 +76,7 @@ def latest_engagement(session: Session, contact_id: str, peer_id: str | None = N
 
 def live_engagement(session: Session, contact_id: str) -> Engagement | None:
     """The engagement that is connecting or active; the unique index allows one."""
-    return session.scalar(
-        select(Engagement).where(Engagement.contact_id == contact_id, Engagement.state.in_(LIVE_ENGAGEMENT))
-    )
+    return session.scalar(_LIVE_ENGAGEMENT, {"contact_id": contact_id})
 
 
 def engagement(
@@ -91,12 +111,12 @@ def own_contact(session: Session, peer: Peer, contact_id: str) -> Contact:
 
 def caller_leg(session: Session, contact_id: str) -> Leg | None:
     """The caller's leg, ended or not."""
-    return session.scalar(select(Leg).where(Leg.contact_id == contact_id, Leg.kind == LegKind.CALLER))
+    return session.scalar(_CALLER_LEG, {"contact_id": contact_id})
 
 
 def live_legs(session: Session, engagement_id: str) -> list[Leg]:
     """The peer's legs of an engagement that are not known to have ended."""
-    return list(session.scalars(select(Leg).where(Leg.engagement_id == engagement_id, Leg.state != LegState.ENDED)))
+    return list(session.scalars(_LIVE_LEGS, {"engagement_id": engagement_id}))
 
 
 def is_first(session: Session, key: str, now: datetime) -> bool:

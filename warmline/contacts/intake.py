@@ -231,7 +231,6 @@ def _open(session: Session, call_sid: str, caller_number: str, dialled: str, now
         language=line.languages[0],
         arrived_at=now,
     )
-    begin(session, contact, now)
     leg = Leg(
         id=new_id(),
         organization_id=line.organization_id,
@@ -242,7 +241,7 @@ def _open(session: Session, call_sid: str, caller_number: str, dialled: str, now
         began_at=now,
         checked_at=now,
     )
-    begin(session, leg, now)
+    begin(session, now, contact, leg)
     return contact
 
 

@@ -113,7 +113,7 @@ def keep(
         message_sid=message_sid,
         at=now,
     )
-    begin(session, message, now)
+    begin(session, now, message)
     return message
 
 

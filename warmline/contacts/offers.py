@@ -44,7 +44,7 @@ def accept(peer: Peer, offer_id: str, now: datetime) -> Engagement:
             connect_by=now + POLICY.connect,
             conference_name=secrets.token_hex(16),
         )
-        begin(session, engagement, now)
+        begin(session, now, engagement)
         if contact.channel is Channel.TEXT:  # nothing to connect: the thread is there
             advance(session, contact, "joined", now, answered_at=contact.answered_at or now)
             advance(session, engagement, "joined", now, active_at=now)

@@ -57,7 +57,7 @@ def add(session: Session, contact: Contact, kind: RequestKind, key: str, now: da
         state=RequestState.PENDING,
         due_at=now,
     )
-    begin(session, request, now)
+    begin(session, now, request)
     after_commit(session, deliver, contact.id)
     return True
 

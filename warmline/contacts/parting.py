@@ -55,11 +55,10 @@ def left(engagement_id: str, call_sid: str, reason: str, now: datetime, key: str
 def leg_ended(call_sid: str, now: datetime) -> None:
     """A call is over, whoever says so: a callback, the action of a Dial or Enqueue, or the company when asked."""
     with transaction() as session:
-        leg = session.scalar(select(Leg).where(Leg.call_sid == call_sid))
-        if leg is None:
+        held = holding.contact_of_leg(session, call_sid)
+        if held is None:
             return
-        contact = holding.contact(session, leg.contact_id)
-        session.refresh(leg)
+        contact, leg = held
         advance(session, leg, "ended", now, ended_at=now)
         if leg.kind is LegKind.CALLER:
             caller_left(session, contact, now)
@@ -151,9 +150,14 @@ def lose(session: Session, contact: Contact, engagement: Engagement, reason: str
 
 
 def caller_left(session: Session, contact: Contact, now: datetime) -> None:
+    """The caller is gone, and with them whatever was being done for them."""
+    had_arrived_only = contact.state is ContactState.ARRIVING
     event = "left_after_talk" if contact.answered_at is not None else "caller_left"
     if not advance(session, contact, event, now, ended_at=now, queue_sid=None, unqueued_at=None):
         return
+    news.for_line(session, contact.line_id)
+    if had_arrived_only:
+        return  # nobody was asked yet, by us or by the phone company
     offer = session.scalar(select(Offer).where(Offer.contact_id == contact.id, Offer.state == OfferState.PENDING))
     if offer is not None:
         advance(session, offer, "cancelled", now, decided_at=now, reason="caller_left")
@@ -172,4 +176,3 @@ def caller_left(session: Session, contact: Contact, now: datetime) -> None:
         news.for_peer(session, engagement.peer_id)
     outbox.withdraw(session, contact, now, RequestKind.MOVE_CALLER, RequestKind.RECALL_CALLER)
     survey.schedule(session, contact, now)
-    news.for_line(session, contact.line_id)

@@ -92,7 +92,7 @@ def schedule(session: Session, contact: Contact, now: datetime) -> None:
             state=SurveyState.DUE,
             due_at=due_at,
         )
-        begin(session, survey, now)
+        begin(session, now, survey)
     elif known is not None and against:
         advance(session, known, "withdrawn", now, why={"reasons": against}, ended_at=now)
     elif known is not None:

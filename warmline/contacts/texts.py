@@ -141,7 +141,7 @@ def _begin_thread(session: Session, line: Line, caller: Caller, language: str, n
         language=language,
         arrived_at=now,
     )
-    begin(session, contact, now)
+    begin(session, now, contact)
     return contact
 
 

@@ -1,11 +1,13 @@
 """The one way in which a state changes: a conditional UPDATE along its table, with its event row."""
 
 import logging
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import Executable, bindparam, insert, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -64,13 +66,9 @@ def advance(
             extra={"subject": kind.__tablename__, "id": row.id, "state": old, "refused": event},
         )
         return False
-    changed = session.execute(
-        update(kind)
-        .where(kind.id == row.id, kind.state == old)
-        .values(state=new, **changes)
-        .returning(*kind.__table__.columns)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
+    values = {f"new_{name}": value for name, value in changes.items()}
+    seen = {"seen_id": row.id, "seen_state": old, "new_state": new}
+    changed = session.execute(_move(kind, tuple(changes)), seen | values).one_or_none()
     if changed is None:
         session.refresh(row)
         return False
@@ -91,24 +89,45 @@ def record(
     why: dict[str, Any] | None = None,
 ) -> None:
     """Write one row of history about `row`."""
-    session.execute(
-        _WRITE,
-        {
-            "organization_id": row.organization_id,
-            "at": now,
-            "subject": row.__tablename__,
-            "subject_id": row.id,
-            "contact_id": row.id if isinstance(row, Contact) else getattr(row, "contact_id", None),
-            "name": event,
-            "old": old,
-            "new": new,
-            "why": why or {},
-        },
+    session.execute(_WRITE, _event(row, event, now, old, new, why))
+
+
+def begin(session: Session, now: datetime, *rows: Stateful) -> None:
+    """Add new rows, in this order, in their first states, each with its event."""
+    for row in rows:
+        session.add(row)
+        session.flush()
+    session.execute(_WRITE, [_event(row, "began", now, new=row.state) for row in rows])
+
+
+@cache
+def _move(kind: type[Stateful], changes: Iterable[str]) -> Executable:
+    """The UPDATE of a transition that changes these columns too: built once, for that takes as long as its answer."""
+    table: Any = kind.__table__
+    return (
+        update(table)
+        .where(table.c.id == bindparam("seen_id"), table.c.state == bindparam("seen_state"))
+        .values(state=bindparam("new_state"), **{name: bindparam(f"new_{name}") for name in changes})
+        .returning(*table.columns)
     )
 
 
-def begin(session: Session, row: Stateful, now: datetime, why: dict[str, Any] | None = None) -> None:
-    """Add a new row in its first state, with its event."""
-    session.add(row)
-    session.flush()
-    record(session, row, "began", now, new=row.state, why=why)
+def _event(
+    row: Any,
+    name: str,
+    now: datetime,
+    old: str | None = None,
+    new: str | None = None,
+    why: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    return {
+        "organization_id": row.organization_id,
+        "at": now,
+        "subject": row.__tablename__,
+        "subject_id": row.id,
+        "contact_id": row.id if isinstance(row, Contact) else getattr(row, "contact_id", None),
+        "name": name,
+        "old": old,
+        "new": new,
+        "why": why or {},
+    }
