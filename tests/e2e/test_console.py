@@ -269,6 +269,19 @@ def test_the_first_press_of_a_silent_page_meets_what_it_aimed_at(enter: Enter, t
     expect(silent).to_be_hidden()
 
 
+def test_nothing_moves_below_the_status_when_it_rings(enter: Enter, caller: Caller) -> None:
+    peer = enter("peer1")
+    choose(peer, "Available")
+    status = peer.get_by_role("region", name="My status")
+    before = status.bounding_box()
+    waits(caller)
+    expect(status).to_contain_text("being asked")
+    after = status.bounding_box()
+    assert before
+    assert after
+    assert after["height"] == before["height"]
+
+
 def test_the_theme_is_kept(enter: Enter) -> None:
     peer = enter("peer1", color_scheme="light")
     page = peer.locator("html")
