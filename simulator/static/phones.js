@@ -197,8 +197,8 @@ class Telephone {
       write(heard, `♪ Music or a recording: ${event.text.split("/").at(-1)}`, "aside");
     } else if (event.verb === "Conference") {
       hush();
-      this.show("In conversation (voices are not carried)");
-      write(heard, "Somebody is on the line with you.", "aside");
+      this.show("In conversation");
+      write(heard, "Somebody is on the line with you. Voices are not carried.", "aside");
     } else if (event.gather === true) {
       write(heard, "You may press a key now.", "aside asked");
     }

@@ -8,6 +8,20 @@ from tests.e2e.conftest import Enter
 from tests.e2e.steps import SOON, alert, call, choose, log, notices, offer, report, said, shown, takes, waits
 from tests.product import CALLER, GEORGIA, PASSWORD, Caller, Product
 
+# As browsers are until somebody touches the page; those of the tests may sound at once.
+SILENT = """
+    let touched = false;
+    addEventListener("pointerdown", () => { touched = true; }, { capture: true });
+    window.AudioContext = class extends EventTarget {
+      state = "suspended";
+      resume() {
+        if (!touched) return;
+        this.state = "running";
+        setTimeout(() => this.dispatchEvent(new Event("statechange")));
+      }
+    };
+"""
+
 
 def test_a_text_conversation(product: Product, enter: Enter, tidy: None) -> None:
     peer = enter("peer1")
@@ -235,6 +249,56 @@ def test_each_of_two_sentences_is_read_and_then_gone(enter: Enter) -> None:
     peer.clock.run_for(7_000)
     expect(said(peer).get_by_text("Connected.")).to_have_count(0)
     assert peer.evaluate("window.added").count("Connected.") == 2, "and not once more"
+
+
+def test_the_first_press_of_a_silent_page_meets_what_it_aimed_at(enter: Enter, tidy: None) -> None:
+    """The notice that goes at the first press moves the page up; not before the press is over."""
+    peer = enter("peer1")
+    peer.add_init_script(SILENT)
+    peer.reload()
+    silent = peer.get_by_text("The browser keeps this page silent")
+    expect(silent).to_be_visible()
+    meeting = peer.get_by_role("button", name="Meeting")
+    before = meeting.bounding_box()
+    meeting.hover()
+    peer.mouse.down()
+    peer.wait_for_timeout(150)
+    assert meeting.bounding_box() == before
+    peer.mouse.up()
+    expect(meeting).to_have_attribute("aria-pressed", "true")
+    expect(silent).to_be_hidden()
+
+
+def test_the_second_press_of_a_double_click_presses_nothing_else(enter: Enter) -> None:
+    """What was pressed is gone, as an offer is that was answered, and something else has moved to its place."""
+    peer = enter("peer1")
+    peer.evaluate("""() => {
+      window.pressed = [];
+      for (const name of ["below", "above"]) {
+        const button = document.createElement("button");
+        button.style = "position: fixed; inset: 0; z-index: 100";
+        button.onclick = () => { pressed.push(name); if (name === "above") button.remove(); };
+        document.body.append(button);
+      }
+    }""")
+    peer.mouse.dblclick(200, 300)
+    assert peer.evaluate("pressed") == ["above"]
+    peer.wait_for_timeout(1100)
+    peer.mouse.dblclick(200, 300)
+    assert peer.evaluate("pressed") == ["above", "below", "below"], "what stays is pressed as often as one likes"
+
+
+def test_nothing_moves_below_the_status_when_it_rings(enter: Enter, caller: Caller) -> None:
+    peer = enter("peer1")
+    choose(peer, "Available")
+    status = peer.get_by_role("region", name="My status")
+    before = status.bounding_box()
+    waits(caller)
+    expect(status).to_contain_text("being asked")
+    after = status.bounding_box()
+    assert before
+    assert after
+    assert after["height"] == before["height"]
 
 
 def test_the_theme_is_kept(enter: Enter) -> None:

@@ -48,6 +48,11 @@ def names(page: str) -> list[str]:
     return re.findall(r'<a href="/directory/[\w-]+">([^<]+)</a>', page)
 
 
+def test_a_directory_without_services_says_so(cast: Cast) -> None:
+    assert "The directory has no services yet." in cast.outsider.get("/directory").text
+    assert "No service fits." in cast.outsider.get("/directory?q=groceries").text
+
+
 def test_everybody_who_is_logged_in_finds_a_service(cast: Cast) -> None:
     for person in (cast.peer1, cast.supervisor, cast.admin):
         page = person.get("/directory?q=groceries&place=Maple+Falls&kind=food").text

@@ -232,6 +232,20 @@ class TestSettings:
         assert as_json.json["error"]["code"] == "settings_unfit"
         assert as_json.json["error"]["fields"] == {field: sentence}
 
+    def test_the_summary_names_the_day_of_each_mistake(self, cast: Cast) -> None:
+        form = settings(cast.supervisor) | monday("17:00", "25:00")
+        form |= {"day-1-mode": "hours", "day-1-from-0": "noon", "day-1-to-0": "18:00"}
+        form |= {"holiday-0-date": "2026-12-25", "holiday-0-mode": "hours"}
+        form |= {"holiday-1-date": "", "holiday-1-mode": "hours", "holiday-1-from-0": "9:00", "holiday-1-to-0": "12:00"}
+        summary = save(cast.supervisor, form).text.split('class="error-summary"')[1].split("</ul>")[0]
+        links = [" ".join(words.split()) for words in re.findall(r"<a [^>]*>(.*?)</a>", summary, re.DOTALL)]
+        assert links == [
+            f"Monday: {NO_TIME}",
+            f"Tuesday: {NO_TIME}",
+            "2026-12-25: Say from when to when, or choose Closed.",
+            f"Holidays: {NO_DATE}",
+        ]
+
     def test_more_rows_without_saving(self, cast: Cast) -> None:
         form = settings(cast.supervisor) | {"holiday-0-date": "2026-12-25", "card-policy": "typed", "more": "yes"}
         answer = save(cast.supervisor, form)

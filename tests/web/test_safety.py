@@ -200,6 +200,13 @@ def test_a_thread_that_ends_with_a_boundary_shows_the_last_text(cast: Cast) -> N
     assert "the line&#39;s own words" in page or "the line's own words" in page
 
 
+def test_no_boundary_by_text_to_somebody_who_wants_no_more_texts(cast: Cast) -> None:
+    contact = takes_a_text(cast.peer1)
+    assert "End with a boundary" in cast.peer1.get(f"/console?contact={contact}").text
+    writes("STOP")
+    assert "End with a boundary" not in cast.peer1.get(f"/console?contact={contact}").text
+
+
 def test_a_peer_whose_phone_was_lost_is_told_so(cast: Cast) -> None:
     contact = takes_a_call(cast.peer1)
     with db.reading() as session:

@@ -4,8 +4,27 @@ import { notice } from "./announce.js";
 import { t } from "./words.js";
 
 const QUIET_MS = 300; // what is quicker needs no sign
+const AGAIN_MS = 1000; // between the two presses of a double click, with room for a slow hand
+const NEAR = 10; // px that a hand may move meanwhile
 const waits = new WeakMap(); // button or link → how its latest wait ends
 const busy = new Set(); // actions of forms under way
+
+let latest = null; // press by a pointer
+
+// The second press of a double click is meant for what the first one pressed. If that is gone by then, as an offer is, the
+// second would press whatever has moved to its place.
+addEventListener("click", (event) => {
+  if (!event.detail) return; // by a key, or by a label
+  const { target, timeStamp, clientX, clientY } = event;
+  const isAgain = latest && timeStamp - latest.timeStamp < AGAIN_MS
+    && Math.hypot(clientX - latest.clientX, clientY - latest.clientY) < NEAR;
+  if (isAgain && !latest.target.isConnected) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    return;
+  }
+  latest = { target, timeStamp, clientX, clientY };
+}, { capture: true });
 
 // A button, or a link, waits for an answer. Returns the function that ends it: `over()`, or `over(words)` if it failed.
 export function wait(button) {

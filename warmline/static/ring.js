@@ -13,6 +13,7 @@ const PERIOD_MS = 2000;
 
 let audio = null;
 let repeating = null;
+let pressed = false;
 
 function sound() {
   return SOUNDS[stored("ring-sound")] ? stored("ring-sound") : "chime";
@@ -68,13 +69,24 @@ function awake() {
   return audio;
 }
 
+// Not in the middle of a press: what is pressed would move away from under it, and the press would be for nothing.
 function showSilence() {
-  document.getElementById("notice-sound").hidden = awake().state !== "suspended";
+  if (!pressed) document.getElementById("notice-sound").hidden = awake().state !== "suspended";
 }
 
 export function watchSilence() {
   awake().addEventListener("statechange", showSilence);
-  for (const touch of ["pointerdown", "keydown"]) addEventListener(touch, () => awake(), { capture: true });
+  addEventListener("keydown", awake, { capture: true });
+  addEventListener("pointerdown", () => {
+    pressed = true;
+    awake();
+  }, { capture: true });
+  for (const over of ["pointerup", "pointercancel"]) {
+    addEventListener(over, () => {
+      pressed = false;
+      setTimeout(showSilence); // the click comes first
+    }, { capture: true });
+  }
   setTimeout(showSilence, 300); // resuming takes a moment where it is allowed
 }
 
