@@ -221,6 +221,30 @@ def test_a_report_written_during_the_talk_leaves_no_wrap_up(world: World) -> Non
     assert world.activity(world.peer1) == "idle"
 
 
+def test_whoever_had_logged_a_dropped_caller_and_talks_with_them_again_logs_them_again(world: World) -> None:
+    world.available(world.peer1)
+    contact_id, caller_sid, peer_sid, _ = world.talks(world.peer1)
+    parting.leg_ended(peer_sid, world.now)
+    wrapup.report(world.peer1, contact_id, "dropped", [], "He was in the garden.", False, world.now)
+    assert world.activity(world.peer1) == "idle"
+    parting.caller_back(contact_id, world.now)
+    intake.queued(contact_id, QUEUE, world.now)
+    world.pass_time(6)
+    again = world.accepts(world.peer1)
+    [report] = world.all(Report)
+    assert report.completed_at is not None, "they have not spoken yet"
+    world.comes_up(again)
+    world.caller_joins(again, caller_sid)
+    wrapup.draft(world.peer1, contact_id, "dropped", [], "He was in the garden. It rained.", False, world.now)
+    parting.end(world.peer1, contact_id, world.now)
+    [report] = world.all(Report)
+    assert (report.completed_at, report.notes) == (None, "He was in the garden. It rained.")
+    assert world.activity(world.peer1) == "wrapping"
+    wrapup.report(world.peer1, contact_id, "support_given", ["social"], report.notes, False, world.now)
+    assert world.activity(world.peer1) == "idle"
+    assert world.events(report.id) == ["reported", "reopened", "reported"]
+
+
 def test_a_report_needs_an_outcome_and_a_reason(world: World) -> None:
     world.available(world.peer1)
     contact_id, *_ = world.talks(world.peer1)

@@ -8,12 +8,14 @@ import pytest
 import time_machine
 from flask import Flask
 from jwt import decode
+from sqlalchemy import select
 
 from tests.cast import ENVIRONMENT, Cast, Person, settings
-from tests.web.walk import ILLINOIS, calls, counted, hangs_up, is_ready, peer, state, talk, writes
-from warmline import clock
+from tests.web.walk import ILLINOIS, calls, counted, hangs_up, is_ready, peer, sid, state, talk, writes
+from warmline import clock, db
 from warmline.app import create_app
-from warmline.contacts import connect, dispatch, offers, wrapup
+from warmline.contacts import connect, dispatch, messages, offers, wrapup
+from warmline.models import Direction, Message
 
 LATER = timedelta(hours=13)
 A_PAUSE = timedelta(minutes=2)
@@ -326,6 +328,21 @@ def test_whoever_wants_no_texts_is_not_written_to_and_the_peer_is_told_why(cast:
     assert "The caller asked for no more texts, so none can be sent." in page
     assert path not in page
     assert cast.peer1.post(path, body="Are you there?").status_code == 409
+
+
+def test_our_confirmation_of_stop_that_the_phone_company_had_sent_itself_is_no_failure(cast: Cast) -> None:
+    is_ready(cast.peer1)
+    writes()
+    offered = state(cast.peer1)["offers"][0]
+    cast.peer1.post(f"/console/offers/{offered['id']}/accept")
+    writes("STOP")
+    with db.reading() as session:
+        ours = session.scalars(select(Message.id).where(Message.direction == Direction.OUT)).all()
+    for number, code in enumerate(["30003", "21610"]):
+        messages.delivered(ours[number], sid("SM"), "failed", code, clock.now())
+    page = cast.peer1.get("/console").text
+    assert page.count("not sent: the caller asked for no more texts") == 1
+    assert page.count("This text could not be delivered.") == 1
 
 
 def test_nothing_on_the_page_is_inline(cast: Cast) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from routing.states import ContactState, EngagementState, LegState, PeerStatus
-from warmline.contacts import holding, legs, news, parting
+from warmline.contacts import holding, legs, news, parting, wrapup
 from warmline.db import reading, transaction
 from warmline.errors import Conflict, NotFound
 from warmline.models import Contact, Engagement, Leg, LegKind, Peer
@@ -98,7 +98,7 @@ def caller_may_join(contact_id: str, now: datetime) -> Engagement | None:
 
 
 def talk(session: Session, contact: Contact, engagement: Engagement, now: datetime) -> None:
-    """Both are in the conference."""
+    """Both are in the conference, or in the thread."""
     if advance(
         session,
         contact,
@@ -109,6 +109,7 @@ def talk(session: Session, contact: Contact, engagement: Engagement, now: dateti
         unqueued_at=None,
     ):
         advance(session, engagement, "joined", now, active_at=now)
+        wrapup.reopen(session, engagement, now)
         news.for_peer(session, engagement.peer_id)
         news.for_line(session, contact.line_id)
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from routing.facts import POLICY
 from routing.states import LIVE_ENGAGEMENT, EngagementState, OfferState
-from warmline.contacts import dispatch, holding, news
+from warmline.contacts import connect, dispatch, holding, news
 from warmline.db import reading, transaction
 from warmline.errors import Conflict
 from warmline.models import Channel, Contact, Engagement, Offer, Peer, Presence
@@ -46,8 +46,7 @@ def accept(peer: Peer, offer_id: str, now: datetime) -> Engagement:
         )
         begin(session, now, engagement)
         if contact.channel is Channel.TEXT:  # nothing to connect: the thread is there
-            advance(session, contact, "joined", now, answered_at=contact.answered_at or now)
-            advance(session, engagement, "joined", now, active_at=now)
+            connect.talk(session, contact, engagement, now)
         news.for_peer(session, peer.id)
         news.for_line(session, contact.line_id)
     return engagement

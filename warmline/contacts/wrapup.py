@@ -21,8 +21,6 @@ WITHOUT_REASON = {Disposition.NOT_A_CONVERSATION, Disposition.DROPPED}
 
 def begin(session: Session, engagement: Engagement, reason: str, now: datetime) -> None:
     """A peer's talk is over: time to write the report, at most POLICY.wrap_up; none if it is written already."""
-    from warmline.models import Report
-
     advance(
         session,
         engagement,
@@ -33,12 +31,18 @@ def begin(session: Session, engagement: Engagement, reason: str, now: datetime) 
         wrap_by=now + POLICY.wrap_up,
         reason=reason,
     )
-    report = session.scalar(
-        select(Report).where(Report.contact_id == engagement.contact_id, Report.peer_id == engagement.peer_id)
-    )
+    report = _report_of(session, engagement.contact_id, engagement.peer_id)
     if report is not None and report.completed_at is not None:
         finish(session, engagement, "reported", now)
     news.for_peer(session, engagement.peer_id)
+
+
+def reopen(session: Session, engagement: Engagement, now: datetime) -> None:
+    """The peer talks with somebody again whose contact they had logged, as dropped perhaps: a draft from now on."""
+    report = _report_of(session, engagement.contact_id, engagement.peer_id)
+    if report is not None and report.completed_at is not None:
+        report.completed_at = None
+        record(session, report, "reopened", now, old=report.disposition)
 
 
 def finish(session: Session, engagement: Engagement, event: str, now: datetime) -> None:
@@ -68,7 +72,7 @@ def report(
     remembered; None leaves that as it is.
     """
     if not disposition:
-        raise Invalid("Choose what came of the contact.", code="disposition_missing")
+        raise Invalid("Choose how it ended.", code="disposition_missing")
     chosen = _disposition(disposition)
     if not reasons and chosen not in WITHOUT_REASON:
         raise Invalid("Choose at least one reason for the contact.", code="reasons_missing")
@@ -127,7 +131,7 @@ def _save(
     remembering.check(wish)
     with transaction() as session:
         contact: Contact = holding.own_contact(session, peer, contact_id)
-        saved = session.scalar(select(Report).where(Report.contact_id == contact.id, Report.peer_id == peer.id))
+        saved = _report_of(session, contact.id, peer.id)
         if saved is None:
             saved = Report(id=new_id(), organization_id=contact.organization_id, contact_id=contact.id, peer_id=peer.id)
             session.add(saved)
@@ -146,6 +150,10 @@ def _save(
                 finish(session, engagement, "reported", now)
             survey.schedule(session, contact, now)
             news.for_peer(session, peer.id)
+
+
+def _report_of(session: Session, contact_id: str, peer_id: str) -> Report | None:
+    return session.scalar(select(Report).where(Report.contact_id == contact_id, Report.peer_id == peer_id))
 
 
 def _disposition(code: str) -> Disposition:

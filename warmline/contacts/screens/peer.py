@@ -21,6 +21,7 @@ from routing.states import (
     activity,
 )
 from warmline import db
+from warmline.contacts import outbox
 from warmline.contacts.referrals import CORRECTION
 from warmline.contacts.screens import safety
 from warmline.contacts.screens.referrals import Beside, beside
@@ -113,6 +114,7 @@ class Text:
     direction: Direction
     mine: bool
     lines: bool  # the line's own words
+    unwanted: bool  # not sent, or not taken, because the caller asked for no more texts
     state: MessageState
     body: str
     at: datetime
@@ -376,6 +378,7 @@ def _texts(session: Session, peer_id: str, entry: ContactEntry) -> tuple[Text, .
             direction=message.direction,
             mine=message.peer_id == peer_id,
             lines=message.direction is Direction.OUT and message.peer_id is None,
+            unwanted=message.error_code == str(outbox.OPTED_OUT),
             state=message.state,
             body=message.body,
             at=message.at,
