@@ -30,6 +30,7 @@ test: $(DEV_ENV) $(ASSETS) $(TWILIO) ## Runs every test, against real PostgreSQL
 	$(BIN)/pytest -n logical --dist worksteal
 
 bench: $(DEV_ENV) $(ASSETS) ## Measures speed beside a floor and the goals; ten minutes of a quiet machine
+	@scripts/chromium
 	$(BIN)/python -m bench
 
 lint: $(DEV_ENV) ## Checks style, types, imports, templates and security

@@ -193,7 +193,7 @@ def test_a_call_from_the_first_ring_to_the_report(talk: Talk) -> None:
     eventually(lambda: far.keys == "1", what=lambda: far.keys)
     peer.keyboard.press("5")
     eventually(lambda: far.keys == "15", what=lambda: far.keys)
-    keypad.get_by_role("button", name="Pound").click()
+    keypad.get_by_role("button", name="Pound").press("Enter")
     eventually(lambda: far.keys == "15#", what=lambda: far.keys)
     expect(keypad.get_by_role("status")).to_have_text("15#")
 
