@@ -43,7 +43,8 @@ def peers(product: Product) -> Iterator[list[Console]]:
             for contact in console.state["contacts"]:
                 if not contact["logged"]:
                     console.ends(contact["id"])
-                    console.logs(contact["id"])
+                    if console.contact(contact["id"]):  # else the phone was not up yet, and nobody talked
+                        console.logs(contact["id"])
             console.chooses("off")
 
 
