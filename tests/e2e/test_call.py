@@ -177,6 +177,29 @@ def test_a_page_that_was_loaded_again_during_the_call(enter: Enter, caller: Call
     expect(report(peer)).to_contain_text("Wrap-up", timeout=SOON)
 
 
+def test_whoever_talks_again_with_a_caller_whom_they_had_logged_logs_them_again(enter: Enter, caller: Caller) -> None:
+    peer = enter("peer1")
+    choose(peer, "Available")
+    takes(peer, caller)
+    peer.on("dialog", lambda dialog: dialog.accept())  # "leave this page?"
+    peer.reload()  # the leg is lost with the page
+    expect(report(peer)).to_contain_text("Wrap-up", timeout=SOON)
+    report(peer).get_by_label("The connection dropped").check()
+    report(peer).get_by_role("button", name="Log this contact").click()
+    expect(peer.get_by_role("heading", name="You are ready")).to_be_visible()
+    peer.get_by_role("region", name="My contacts").get_by_role("link").first.click()
+    expect(report(peer).get_by_role("button", name="Save")).to_be_visible()
+    # Whoever presses nothing is back in line after a quarter of a minute.
+    offer(peer).get_by_role("button", name="Accept").click(timeout=20_000)
+    expect(call(peer)).to_contain_text("Connected", timeout=SOON)
+    expect(report(peer).get_by_role("button", name="Log this contact")).to_be_visible()
+    report(peer).get_by_label("Notes").fill("Here again.")
+    expect(report(peer)).to_contain_text("Saved")
+    call(peer).get_by_role("button", name="End call").click()
+    expect(report(peer)).to_contain_text("Wrap-up")
+    expect(report(peer).get_by_label("The connection dropped")).to_be_checked()
+
+
 def test_the_whole_path_by_keyboard_alone(enter: Enter, caller: Caller) -> None:
     peer = enter("peer1")
 

@@ -21,6 +21,7 @@ from tests.e2e.far_end import FarEnd, heard_by
 from tests.e2e.signalling import Signalling
 from tests.e2e.steps import SOON, call, choose, log, notices, offer, report
 from tests.product import ROOT, Visitor, eventually
+from tests.servers import chromium_path
 
 VENDOR = ROOT / "warmline" / "static" / "vendor"
 # Remembered, not changed: what the SDK makes.
@@ -77,7 +78,8 @@ def browser(
         "--ignore-certificate-errors",
         "--allow-loopback-in-peer-connection",
     ]
-    browser = browser_type.launch(**browser_type_launch_args | {"args": args})
+    options = {"args": args, "executable_path": chromium_path(whole=True)}  # the one without windows cannot ask
+    browser = browser_type.launch(**browser_type_launch_args | options)
     yield browser
     browser.close()
 

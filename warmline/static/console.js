@@ -43,6 +43,7 @@ function changed() {
   attend();
   sayNews();
   scrollThread();
+  report.changed();
   resources.changed();
 }
 

@@ -3,6 +3,7 @@
 
 import { send } from "./api.js";
 import { notice, sayAloud } from "./announce.js";
+import { timeIn } from "./time.js";
 import { t } from "./words.js";
 
 const PAUSE_MS = 800;
@@ -46,7 +47,7 @@ async function save(form, options) {
     () => {
       if (state.failures) sayAloud(t("The report is saved."));
       state.failures = 0;
-      if (!state.unsaved) show(form, t("Saved {time}", { time: clockTime() }));
+      if (!state.unsaved) show(form, t("Saved {time}", { time: timeIn(form.dataset.zone) }));
     },
     (refusal) => {
       if (HOPELESS.has(refusal.status)) {
@@ -66,10 +67,6 @@ async function save(form, options) {
 
 function show(form, words) {
   form.querySelector("[data-saved]").textContent = words;
-}
-
-function clockTime() {
-  return new Date().toLocaleTimeString(document.documentElement.lang);
 }
 
 export function hasUnsaved() {
@@ -96,8 +93,19 @@ export async function finish(form) {
     return false;
   }
   form.dataset.logged = "";
-  show(form, t("Logged {time}", { time: clockTime() }));
+  show(form, t("Logged {time}", { time: timeIn(form.dataset.zone) }));
   return true;
+}
+
+// After every refresh: the server says what is logged, and that it is no longer when its peer talks with the caller again.
+export function changed() {
+  for (const form of document.querySelectorAll("form[data-report]")) {
+    const isLogged = form.parentElement.querySelector(".logged") !== null;
+    if (isLogged === "logged" in form.dataset) continue;
+    form.toggleAttribute("data-logged", isLogged);
+    form.querySelector(".report-foot [type=submit]").textContent = isLogged ? t("Save") : t("Log this contact");
+    if (!isLogged && stateOf(form).unsaved) saveAfter(form, PAUSE_MS);
+  }
 }
 
 const MISSING = { disposition_missing: "disposition", reasons_missing: "reasons" };

@@ -19,19 +19,21 @@ export function learnFromAnswer(serverTime, askedAt) {
   learn(serverTime, (askedAt + Date.now()) / 2);
 }
 
-// The server's time where the lines are, each zone by its short name: whoever reads the board may be elsewhere.
+// The server's time in a zone: whoever reads may sit in another one.
+export function timeIn(timeZone) {
+  const now = new Date(Date.now() + skew);
+  return now.toLocaleTimeString(document.documentElement.lang, { timeZone }).replaceAll("\u202f", " ");
+}
+
+// The same where the lines are, each zone by its short name.
 export function clockThere(zones) {
   const now = new Date(Date.now() + skew);
-  const time = (timeZone) => now.toLocaleTimeString(document.documentElement.lang, { timeZone });
   // In English in every language: Spanish would say "GMT-5" for EST.
   const name = (timeZone) =>
     new Intl.DateTimeFormat("en-US", { timeZone, timeZoneName: "short" })
       .formatToParts(now)
       .find(({ type }) => type === "timeZoneName").value;
-  return zones
-    .map((zone) => `${time(zone)} ${name(zone)}`)
-    .join(" · ")
-    .replaceAll("\u202f", " ");
+  return zones.map((zone) => `${timeIn(zone)} ${name(zone)}`).join(" · ");
 }
 
 export function secondsUntil(iso) {
