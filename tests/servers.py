@@ -300,14 +300,17 @@ def redis_executable() -> Path:
 
 
 def chromium_path(*, whole: bool = False) -> str:
-    """The machine's chromium, or Playwright's own: the one without windows, which takes half the time, or the `whole`."""
+    """The machine's chromium, or Playwright's own: preferably the one without windows, or the `whole` browser."""
     # Playwright refuses to tell its path in a process where it already runs, as it may in a test.
     ask = (
         "from playwright.sync_api import sync_playwright as playwright\n"
         "with playwright() as p: print(p.chromium.executable_path)"
     )
     names = ["chromium"] if whole else ["chromium-headless-shell", "chromium"]
-    path = next(filter(None, map(shutil.which, names)), None) or subprocess.check_output([sys.executable, "-c", ask], text=True).strip()
+    path = (
+        next(filter(None, map(shutil.which, names)), None)
+        or subprocess.check_output([sys.executable, "-c", ask], text=True).strip()
+    )
     try:
         # It must also run: Playwright's build brings none of the libraries it needs.
         subprocess.run([path, "--version"], check=True, capture_output=True)

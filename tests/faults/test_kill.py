@@ -118,10 +118,23 @@ class Evening:
         if patience:
             self.product.environment["CRASH_PATIENCE"] = patience
         self.restarted_at: float | None = None
+        self.consoles: dict[str, Console] = {}
+
+    def console(self, email: str) -> Console:
+        """The open console of somebody who has logged in."""
+        if email not in self.consoles:
+            self.consoles[email] = self.persist(lambda: Console(self.product, email))
+        return self.consoles[email]
+
+    def close_consoles(self) -> None:
+        for email in list(self.consoles):
+            self.consoles.pop(email).__exit__()
 
     def prepare(self, crash_at: str, *, fresh: bool) -> None:
         """The next death is at this point; of the processes as they are, or of fresh ones."""
         self.restarted_at = None
+        if "log_in" in crash_at:
+            self.close_consoles()
         if fresh:
             self.product.kill_all()
         self.fuse.write_text(crash_at)
@@ -168,7 +181,7 @@ class Peer:
 
     def __init__(self, evening: Evening, email: str, manner: Manner) -> None:
         self.evening, self.manner = evening, manner
-        self.console = evening.persist(lambda: Console(evening.product, email))
+        self.console = evening.console(email)
         self.talked: set[str] = set()
         self.calls: dict[str, str] = {}
         self.rang: set[str] = set()
@@ -210,31 +223,27 @@ class Peer:
 def walk(evening: Evening, manners: tuple[Manner, Manner]) -> None:
     """One call, from dialling until everything about it is settled, with two peers in their manners."""
     product = evening.product
-    with contextlib.ExitStack() as consoles:
-        emails = ("peer1@example.org", "peer2@example.org")
-        peers = [Peer(evening, email, replace(manner)) for email, manner in zip(emails, manners, strict=True)]
+    emails = ("peer1@example.org", "peer2@example.org")
+    peers = [Peer(evening, email, replace(manner)) for email, manner in zip(emails, manners, strict=True)]
+    for peer in peers:
+        evening.persist(partial(peer.console.chooses, "available"))
+    caller = Caller(product).dials()
+    began = time.monotonic()
+    unsettled = ["not begun"]
+    while unsettled:
+        evening.keep_alive()
         for peer in peers:
-            consoles.enter_context(peer.console)
-            evening.persist(partial(peer.console.chooses, "available"))
-        caller = Caller(product).dials()
-        began = time.monotonic()
-        unsettled = ["not begun"]
-        while unsettled:
-            evening.keep_alive()
-            for peer in peers:
-                with contextlib.suppress(requests.RequestException, AssertionError):
-                    peer.acts()
-            time.sleep(LOOKS_SECONDS)
-            with contextlib.suppress(AssertionError):
-                unsettled = _unsettled(product, caller)
-            if time.monotonic() > (evening.restarted_at or began) + SETTLED_WITHIN:
-                raise AssertionError(
-                    f"unsettled: {unsettled}; heard: {caller.heard}; log: {product.log('web')[-6000:]}"
-                )
-        assert any(peer.talked for peer in peers), f"the caller was not answered, but heard: {caller.heard}"
-        assert "Thank you for calling. Goodbye." in caller.heard
-        for peer in peers:
-            evening.persist(partial(peer.console.chooses, "off"))
+            with contextlib.suppress(requests.RequestException, AssertionError):
+                peer.acts()
+        time.sleep(LOOKS_SECONDS)
+        with contextlib.suppress(AssertionError):
+            unsettled = _unsettled(product, caller)
+        if time.monotonic() > (evening.restarted_at or began) + SETTLED_WITHIN:
+            raise AssertionError(f"unsettled: {unsettled}; heard: {caller.heard}; log: {product.log('web')[-6000:]}")
+    assert any(peer.talked for peer in peers), f"the caller was not answered, but heard: {caller.heard}"
+    assert "Thank you for calling. Goodbye." in caller.heard
+    for peer in peers:
+        evening.persist(partial(peer.console.chooses, "off"))
 
 
 def _unsettled(product: Product, caller: Caller) -> list[str]:
@@ -311,6 +320,7 @@ def die_on_the_way(lanes: list[Evening], manners: tuple[Manner, Manner], only: s
     with contextlib.ExitStack() as products:
         for lane in lanes:
             products.enter_context(lane.product)
+            products.callback(lane.close_consoles)
         walk(lanes[0], manners)
         way = chosen(lanes[0].reached(), only)
         print(f"\n{len(points())} points in the code, of which to die at {len(way)}, in the order of the way:")
@@ -349,6 +359,7 @@ def test_every_verb_is_on_the_way_or_excused(tmp_path: Path) -> None:
         evening = Evening(tmp_path / str(number), patience)
         with evening.product:
             walk(evening, manners)
+            evening.close_consoles()
             seen |= {point.rsplit(" ", 1)[0].removeprefix("before commit ") for point in evening.reached()}
     not_seen = set(verbs()) - seen
     assert not_seen - PERHAPS == set(ELSEWHERE) - PERHAPS, (
