@@ -18,7 +18,7 @@ from warmline.models.base import new_id
 from warmline.models.history import advance, begin
 from warmline.people import roster
 
-AT_A_TIME = 200  # contacts looked at in one run; the clock runs again within a second
+AT_A_TIME = 100  # contacts looked at in one run; the clock runs again within a second
 
 
 def run(organization_id: str, now: datetime) -> int:
