@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import gevent
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from warmline import db
+from warmline.models import Callback
 
 
 @pytest.fixture(autouse=True)
@@ -71,3 +73,11 @@ def test_waiting_for_ones_turn_and_after_the_commit_is_nothing_to_report(caplog:
         gevent.sleep(0)
     gevent.joinall(writers, raise_error=True, timeout=5)
     assert caplog.records == []
+
+
+def test_whoever_only_looks_changes_nothing() -> None:
+    """On PostgreSQL it would be committed at once."""
+    with db.reading() as session:
+        session.add(Callback(key="a", at=datetime.now(UTC)))
+        with pytest.raises(RuntimeError, match="only looks"):
+            session.flush()

@@ -23,7 +23,7 @@ FITS = "document.documentElement.scrollWidth <= innerWidth"
 def looks_well(page: Page, *sizes: ViewportSize) -> None:
     """axe finds nothing, in both themes, and the page does not scroll to the side.
 
-    Judged at `sizes`, or on a desk and a phone; afterwards the page is as it was before.
+    Judged at `sizes`, or on a desk and a phone; afterwards it is as wide as before, in the system's own theme.
     """
     as_it_was = page.viewport_size
     for size in sizes or (DESKTOP, PHONE):

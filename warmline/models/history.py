@@ -1,7 +1,6 @@
 """The one way in which a state changes: a conditional UPDATE along its table, with its event row."""
 
 import logging
-from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -101,7 +100,7 @@ def begin(session: Session, now: datetime, *rows: Stateful) -> None:
 
 
 @cache
-def _move(kind: type[Stateful], changes: Iterable[str]) -> Executable:
+def _move(kind: type[Stateful], changes: tuple[str, ...]) -> Executable:
     """The UPDATE of a transition that changes these columns too: built once, for that takes as long as its answer."""
     table: Any = kind.__table__
     return (
