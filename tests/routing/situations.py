@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from routing.facts import POLICY, Peer, Snapshot, Waiting
+from routing.facts import TIMES, Peer, Snapshot, Waiting
 from routing.states import Activity, PeerStatus
 
 NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
@@ -70,5 +70,5 @@ snapshots = st.builds(
     Snapshot,
     waiting=st.lists(contacts, unique_by=lambda contact: contact.id, max_size=7).map(tuple),
     peers=st.lists(peers, unique_by=lambda peer: peer.id, max_size=7).map(tuple),
-    policy=st.just(POLICY),
+    policy=st.just(TIMES),
 )

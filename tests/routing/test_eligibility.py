@@ -13,7 +13,7 @@ from routing.eligibility import (
     is_present,
     why_not,
 )
-from routing.facts import POLICY, Limits, Peer, Waiting
+from routing.facts import TIMES, Limits, Peer, Waiting
 from routing.states import Activity, PeerStatus
 from tests.routing.situations import NOW, contact, contacts, peer, peers, seconds
 
@@ -21,7 +21,7 @@ EVERY_REFUSAL = [NOT_ON_SHIFT, NOT_AVAILABLE, NOT_PRESENT, BUSY, LANGUAGE, JUST_
 
 
 def refusals(who: Peer, whom: Waiting) -> list[str]:
-    return [refusal.code for refusal in why_not(who, whom, POLICY, NOW)]
+    return [refusal.code for refusal in why_not(who, whom, TIMES, NOW)]
 
 
 def test_a_peer_who_is_ready_may_be_asked():
@@ -76,7 +76,7 @@ def test_whoever_only_writes_may_be_asked_for_what_the_line_lets_go_together(
 def test_every_refusal_is_told_not_only_the_first():
     nobody = peer(seen=None, status=PeerStatus.OFF, activity=Activity.TALKING, lines=frozenset(), languages=frozenset())
     asked = contact(asked=("a",), last_asked_until=NOW)
-    assert why_not(nobody, asked, POLICY, NOW) == EVERY_REFUSAL
+    assert why_not(nobody, asked, TIMES, NOW) == EVERY_REFUSAL
 
 
 def test_a_line_and_a_language_more_than_needed_do_no_harm():
@@ -87,11 +87,11 @@ def test_a_line_and_a_language_more_than_needed_do_no_harm():
 @pytest.mark.parametrize(("ago", "present"), [(-1, True), (0, True), (22, True), (22.001, False), (3600, False)])
 def test_two_missed_heartbeats_and_the_network_are_forgiven(ago: float, present: bool):
     # A heartbeat of the future was stamped by a process whose clock is a little ahead of ours.
-    assert is_present(NOW - seconds(ago), POLICY, NOW) is present
+    assert is_present(NOW - seconds(ago), TIMES, NOW) is present
 
 
 def test_a_console_that_was_never_heard_is_not_present():
-    assert not is_present(None, POLICY, NOW)
+    assert not is_present(None, TIMES, NOW)
 
 
 @pytest.mark.parametrize(("ago", "refused"), [(0, True), (4.999, True), (5, False), (60, False)])
@@ -106,7 +106,7 @@ def test_only_the_latest_asked_gets_a_breath():
 
 @given(peers, contacts)
 def test_refusals_have_distinct_codes_in_one_order(who: Peer, whom: Waiting):
-    found = why_not(who, whom, POLICY, NOW)
+    found = why_not(who, whom, TIMES, NOW)
     assert found == [refusal for refusal in EVERY_REFUSAL if refusal in found]
 
 
