@@ -1,7 +1,8 @@
 """A line's policy: whom it asks first, whom it asks at all, and what it does for those who wait long."""
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -97,7 +98,7 @@ class Mistake:
 
     code: str
     field: str
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 KEPT = (
@@ -109,7 +110,9 @@ UNCHOSEN = Policy()
 def read(kept: Mapping[str, Any] | None, **columns: Any) -> Policy:
     """The policy that a line has kept as JSON, with the columns of the line that belong to it."""
     kept = kept or {}
-    seconds = {name: timedelta(seconds=kept[name]) for name in ("usual_talk", "recovery") if name in kept}
+    seconds: dict[str, Any] = {
+        name: timedelta(seconds=kept[name]) for name in ("usual_talk", "recovery") if name in kept
+    }
     if "wish_for" in kept:
         seconds["wish_for"] = None if kept["wish_for"] is None else timedelta(seconds=kept["wish_for"])
     plain = {name: kept[name] for name in ("several", "most_waiting") if name in kept}

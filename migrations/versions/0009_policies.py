@@ -12,8 +12,7 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("line", sa.Column("policy", sa.JSON(), nullable=True))
     op.add_column("line", sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True))
-    op.add_column("peer", sa.Column("skills", sa.JSON(), server_default="[]", nullable=False))
-    op.add_column("peer", sa.Column("asked_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("peer", sa.Column("skills", sa.JSON(), nullable=True))
     op.add_column("peer", sa.Column("rests_until", sa.DateTime(timezone=True), nullable=True))
     op.add_column("contact", sa.Column("wish", sa.String(length=20), nullable=True))
     op.add_column("contact", sa.Column("wish_required", sa.Boolean(), server_default=sa.false(), nullable=False))

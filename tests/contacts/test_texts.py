@@ -355,7 +355,7 @@ def test_whoever_wants_no_texts_is_told_nothing_and_waits_on(world: World) -> No
     goes_off_shift(world, world.peer1, world.peer2)
     world.pass_time(10)
     assert said(world) == before
-    assert texts.without_anybody(world.now) == [], "not looked at again"
+    assert texts.alone(world.now) == [], "not looked at again"
 
 
 @pytest.mark.parametrize(("word", "told"), [("hello", ["en", "es"]), ("Hola", ["es"]), ("English", ["en"])])

@@ -18,6 +18,7 @@ from warmline.errors import Conflict, NotFound
 from warmline.models import Contact, Engagement, Leg, LegKind, Peer
 from warmline.models.base import new_id
 from warmline.models.history import advance, begin
+from warmline.people import roster
 
 
 def peer_leg(identity: str, offer_id: str, call_sid: str, now: datetime) -> Engagement:

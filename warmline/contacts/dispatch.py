@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, exists, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,7 @@ from routing.policy import Policy, Strategy
 from routing.states import ContactState, OfferState, PeerStatus
 from warmline.contacts import news
 from warmline.db import after_commit, reading, transaction
-from warmline.models import Apart, Caller, Channel, Contact, Engagement, Offer, Organization, Peer
+from warmline.models import Apart, Caller, Channel, Contact, Engagement, Line, Offer, Organization, Peer
 from warmline.models.base import new_id
 from warmline.models.history import advance_all, begin
 from warmline.people import lines, roster
@@ -179,10 +179,19 @@ def _make(decisions: Sequence[MakeOffer], now: datetime) -> int:
         contacts = {
             row.id: row
             for row in session.execute(
-                select(Contact.id, Contact.organization_id, Contact.line_id, Contact.channel)
+                select(
+                    Contact.id,
+                    Contact.organization_id,
+                    Contact.line_id,
+                    Contact.channel,
+                    Line.texts_at_once,
+                    Line.voice_with_texts,
+                )
+                .join(Line, Line.id == Contact.line_id)
                 .where(Contact.id.in_({decision.contact for decision in decisions}), _offerable())
+                .where(Line.paused_at.is_(None))
                 .order_by(Contact.id)
-                .with_for_update(key_share=True, skip_locked=True)
+                .with_for_update(of=Contact, key_share=True, skip_locked=True)
             )
         }
         peers = session.scalars(
@@ -197,7 +206,10 @@ def _make(decisions: Sequence[MakeOffer], now: datetime) -> int:
         if not peers:
             return 0
         doing = roster.activities(session, peers)
-        rooms = lines.policies_of(session, {row.line_id for row in contacts.values()})
+        rooms = {
+            row.line_id: Policy(texts=row.texts_at_once, voice_with_texts=row.voice_with_texts)
+            for row in contacts.values()
+        }
         offers = [
             Offer(
                 id=new_id(),
@@ -221,9 +233,6 @@ def _make(decisions: Sequence[MakeOffer], now: datetime) -> int:
             asked[offer.contact_id].append(offer.peer_id)
         begin(session, now, *offers)
         advance_all(session, Contact, ContactState.WAITING, "offered", now, {id: {"peers": asked[id]} for id in asked})
-        session.execute(
-            update(Peer.__table__).where(Peer.id.in_({offer.peer_id for offer in offers})).values(asked_at=now)
-        )
         for offer in offers:
             news.for_peer(session, offer.peer_id)
         for line_id in {contacts[id].line_id for id in asked}:
@@ -282,7 +291,7 @@ def _reach(peer: PeerFacts, policies: Mapping[str, Policy], now: datetime) -> fr
 
 def _granted(policy: Policy, skills: frozenset[str], now: datetime) -> ColumnElement[bool]:
     """That a caller wishes for nobody in particular, for somebody with these skills, or does so no more."""
-    granted = [Contact.wish.is_(None), Contact.wish.in_(skills)]
+    granted: list[ColumnElement[bool]] = [Contact.wish.is_(None), Contact.wish.in_(skills)]
     patience = policy.patience()
     if patience is not None:
         granted.append(and_(~Contact.wish_required, Contact.queued_at <= now - patience))
@@ -293,7 +302,7 @@ def _waited(after: timedelta, now: datetime) -> list[ColumnElement[bool]]:
     return [Contact.queued_at <= now - after] if after else []
 
 
-def _apart(session: Session, rows: Sequence[Row[Any]]) -> Mapping[str | None, list[str]]:
+def _apart(session: Session, rows: Sequence[Any]) -> Mapping[str | None, list[str]]:
     """The peers whom callers are not to meet again, by caller."""
     apart: dict[str | None, list[str]] = defaultdict(list)
     callers = {row.caller_id for row in rows if row.caller_id is not None}
@@ -304,9 +313,7 @@ def _apart(session: Session, rows: Sequence[Row[Any]]) -> Mapping[str | None, li
     return apart
 
 
-def _known_peers(
-    session: Session, rows: Sequence[Row[Any]], policies: Mapping[str, Policy]
-) -> Mapping[str | None, str]:
+def _known_peers(session: Session, rows: Sequence[Any], policies: Mapping[str, Policy]) -> Mapping[str | None, str]:
     """Whom callers who asked to be remembered talked to last, where their line goes by it; by caller."""
     callers = {row.caller_id for row in rows if policies[row.line_id].strategy is Strategy.SAME_PEER}
     if not callers:

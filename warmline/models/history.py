@@ -95,7 +95,7 @@ def record(
 
 def advance_all(
     session: Session,
-    kind: type[Stateful],
+    kind: type[Contact],
     old: StrEnum,
     event: str,
     now: datetime,

@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
-    Row,
     Text,
     and_,
     bindparam,
@@ -99,7 +98,7 @@ def send_away(session: Session, peer: Peer, reason: str, now: datetime) -> None:
         peer.status, peer.status_at, peer.status_reason = PeerStatus.AWAY, now, reason
 
 
-def _as_facts(rows: Sequence[Row[Any]]) -> list[PeerFacts]:
+def _as_facts(rows: Sequence[Any]) -> list[PeerFacts]:
     """One row a shift → one peer with all of them."""
     shifts: dict[str, dict[str, datetime | None]] = defaultdict(dict)
     for row in rows:
@@ -117,7 +116,7 @@ def _as_facts(rows: Sequence[Row[Any]]) -> list[PeerFacts]:
             idle_since=row.idle_since,
             shifts=shifts[row.id],
             languages=frozenset(row.languages),
-            skills=frozenset(row.skills),
+            skills=frozenset(row.skills or ()),
             rests_until=row.rests_until,
             asked_at=row.asked_at,
         )
@@ -167,11 +166,15 @@ _FREE = (
         Peer.languages,
         Peer.skills,
         Peer.rests_until,
-        Peer.asked_at,
         Presence.seen_at,
         Shift.line_id,
         Shift.ends_at,
         select(func.count()).where(_theirs, _writes).correlate(Peer).scalar_subquery().label("threads"),
+        select(func.max(Offer.made_at))
+        .where(Offer.peer_id == Peer.id)
+        .correlate(Peer)
+        .scalar_subquery()
+        .label("asked_at"),
     )
     .join(Presence, Presence.peer_id == Peer.id)
     .join(Shift, Shift.peer_id == Peer.id)
