@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from routing.facts import MakeOffer
 from routing.policy import Policy, Skill, Step, StepKind, Strategy
 from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, World
 from warmline import db
@@ -99,7 +100,7 @@ class TestWhoIsAskedFirst:
 
     def test_in_turn(self, world: World, three: tuple[Peer, Peer, Peer]) -> None:
         chooses(world, Policy(strategy=Strategy.ROUND_ROBIN))
-        asked = []
+        asked: list[str] = []
         for number in range(5):
             waits, sid = world.waits(f"+1404555014{number}")
             asked += rung(world, waits)
@@ -312,7 +313,7 @@ class TestWhoMayBeAsked:
         contact_id, _ = world.waits()
         chooses(world, Policy(), paused_at=world.now)
         world.available(world.peer1)
-        assert dispatch.make([dispatch.MakeOffer(contact_id, world.peer1.id)], world.now) == 0
+        assert dispatch.make([MakeOffer(contact_id, world.peer1.id)], world.now) == 0
 
     def test_whoever_rests_is_asked_when_the_rest_is_over(self, world: World) -> None:
         with db.transaction() as session:
