@@ -32,7 +32,7 @@ FEW, MANY = 100, 10_000
 BARE_GOALS = {"SQLite": 0.25, "PostgreSQL": 0.5}
 MANY_GOAL = 0.85  # of the rate with FEW waiting
 PROCESSES, THREADS = 2, 4
-UNIQUE = ("uq_offer_live_peer", "uq_offer_live_contact")
+UNIQUE = ("uq_offer_live_peer",)
 BARE_TABLE = """
     CREATE TABLE bare (id integer PRIMARY KEY, line text, priority integer, queued_at integer, waiting boolean);
     CREATE INDEX bare_waiting ON bare (line, priority DESC, queued_at, id) WHERE waiting
@@ -82,7 +82,7 @@ def make(peers: list[str]) -> list[float]:
         contacts = session.scalars(waits.order_by(Contact.queued_at, Contact.id).limit(len(peers))).all()
     now = clock.now()
     decisions = iter(map(MakeOffer, contacts, peers))
-    times = [timed(lambda: dispatch.make(next(decisions), now)) for _ in peers]
+    times = [timed(lambda: dispatch.make([next(decisions)], now) == 1) for _ in peers]
     choose(peers, PeerStatus.BREAK)
     withdraw()
     return times

@@ -102,7 +102,7 @@ class Lines:
             session.execute(update(Peer).values(status=PeerStatus.AVAILABLE))
             session.execute(delete(Presence))  # and nobody else gives these peers anything
         for seat, contact in zip(seats, self._house.waiting(len(seats)), strict=True):
-            assert dispatch.make(MakeOffer(contact, seat.peer), later)
+            assert dispatch.make([MakeOffer(contact, seat.peer)], later)
         with db.reading() as session:
             made = session.execute(select(Offer.peer_id, Offer.id).where(Offer.state == OfferState.PENDING))
             offers = {row.peer_id: row.id for row in made}

@@ -1,31 +1,100 @@
-"""The decision: which waiting contact is offered to which peer."""
+"""The decision: what is done now for those who wait, and why."""
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from routing.eligibility import why_not
-from routing.facts import MakeOffer, Snapshot
-from routing.ranking import first_in_line, longest_idle
+from routing.eligibility import is_present, why_not
+from routing.facts import Alone, Close, Decision, Expire, MakeOffer, Overflow, Peer, Ringing, Snapshot, Tell, Waiting
+from routing.policy import StepKind, Strategy
+from routing.ranking import asked_first, first_in_line
 
 
-def decide(snapshot: Snapshot, now: datetime) -> list[MakeOffer]:
-    """Offers to make at `now`, first in line first; no peer and no contact appears twice.
+def decide(snapshot: Snapshot, now: datetime) -> list[Decision]:
+    """What is to be done at `now` about those in `snapshot`: a pure function, so the same facts decide the same.
 
-    A contact whom nobody free may serve does not hold up the ones behind it.
+    Offers that are over end first, then come overflow steps, words to those nobody can serve, and the offers, first in
+    line first. No peer is offered two contacts; a contact is offered to one peer, or to several if its line rings
+    several. A contact whom nobody free may serve does not hold up the ones behind it.
     """
-    decisions = []
-    free = {peer.id: peer for peer in snapshot.peers}
-    for contact in sorted(snapshot.waiting, key=first_in_line):
-        refusals = []
-        may_be_asked = []
-        for peer in free.values():
-            reasons = why_not(peer, contact, snapshot.policy, now)
-            refusals += [(peer.id, reason.code) for reason in reasons]
-            if not reasons:
-                may_be_asked.append(peer)
-        if may_be_asked:
-            peer = min(may_be_asked, key=longest_idle(contact))
-            del free[peer.id]
-            decisions.append(MakeOffer(contact.id, peer.id, tuple(sorted(refusals))))
-        if not free:
+    return [
+        *_expiries(snapshot.ringing, now),
+        *_steps(snapshot, now),
+        *_words(snapshot.alone),
+        *_offers(snapshot, now),
+    ]
+
+
+def _expiries(ringing: Iterable[Ringing], now: datetime) -> Iterator[Expire]:
+    for offer in ringing:
+        if offer.deadline <= now:
+            yield Expire(offer.id, "no_answer")
+        elif not is_present(offer.seen_at, now):
+            yield Expire(offer.id, "peer_gone")
+
+
+def _steps(snapshot: Snapshot, now: datetime) -> Iterator[Overflow]:
+    for contact in snapshot.waiting:
+        taken = snapshot.policy(contact.line).taken(now - contact.queued_at)
+        if len(taken) > contact.steps:
+            yield Overflow(contact.id, len(taken), tuple(step.kind for step in taken[contact.steps :]))
+
+
+def _words(alone: Iterable[Alone]) -> Iterator[Close | Tell]:
+    for contact in alone:
+        if contact.hopeless:
+            yield Close(contact.id, "nobody")
+        elif not contact.told:
+            yield Tell(contact.id, "nobody_speaks")
+
+
+def _offers(snapshot: Snapshot, now: datetime) -> list[MakeOffer]:
+    """One peer for each contact that has somebody; then, of whoever is left, more for those whose line rings several.
+
+    Cost grows with the contacts and with the peers passed over for each, not with contacts times peers: for a contact
+    that was never offered, peers come in an order that is sorted once.
+    """
+    in_line = sorted(snapshot.waiting, key=first_in_line)
+    rounds = [(contact, 1) for contact in in_line]
+    rounds += ((contact, more) for contact in in_line if (more := _at_once(snapshot, contact, now) - 1))
+    sorted_once: dict[Strategy, list[Peer]] = {}
+    taken: set[str] = set()
+    decisions: list[MakeOffer] = []
+    for contact, wanted in rounds:
+        if len(taken) == len(snapshot.peers):
             break
+        strategy = snapshot.policy(contact.line).strategy
+        if contact.asked or contact.same_peer:
+            order = sorted(snapshot.peers, key=asked_first(strategy, contact))
+        else:
+            if strategy not in sorted_once:
+                sorted_once[strategy] = sorted(snapshot.peers, key=asked_first(strategy))
+            order = sorted_once[strategy]
+        made = _ring(snapshot, contact, wanted, (peer for peer in order if peer.id not in taken), now)
+        taken.update(offer.peer for offer in made)
+        decisions += made
     return decisions
+
+
+def _ring(snapshot: Snapshot, contact: Waiting, wanted: int, order: Iterable[Peer], now: datetime) -> list[MakeOffer]:
+    """Offers to the first `wanted` peers of `order` who may be asked, with who was passed over before each."""
+    policy = snapshot.policy(contact.line)
+    refusals: list[tuple[str, str]] = []
+    made: list[MakeOffer] = []
+    for peer in order:
+        if reasons := why_not(peer, contact, policy, now):
+            refusals += ((peer.id, reason.code) for reason in reasons)
+        else:
+            made.append(MakeOffer(contact.id, peer.id, tuple(refusals)))
+            if len(made) == wanted:
+                break
+    return made
+
+
+def _at_once(snapshot: Snapshot, contact: Waiting, now: datetime) -> int:
+    """How many peers are rung for this contact."""
+    policy = snapshot.policy(contact.line)
+    steps = policy.taken(now - contact.queued_at)
+    by_step = any(step.kind is StepKind.SEVERAL for step in steps)
+    # A conversation in writing is read, not raced for.
+    rings = contact.channel == "voice" and (policy.strategy is Strategy.RING_SEVERAL or by_step)
+    return policy.several if rings else 1

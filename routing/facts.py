@@ -1,14 +1,16 @@
-"""What a decision may know: frozen values, read from the database by `warmline.contacts.dispatch`."""
+"""What a decision may know, and what it may say: frozen values, read and acted upon by `warmline.contacts.dispatch`."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from routing.policy import UNCHOSEN, Policy
 from routing.states import Activity, PeerStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """Times and limits of a line."""
+class Times:
+    """Times that are every line's."""
 
     ring: timedelta = timedelta(seconds=20)  # how long an offer stands
     connect: timedelta = timedelta(seconds=15)  # from Accept to the peer's leg in the conference
@@ -18,15 +20,7 @@ class Policy:
     breath: timedelta = timedelta(seconds=5)  # before the same contact is offered to a peer who declined it
 
 
-POLICY = Policy()  # every line's, until lines have their own
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a line lets a peer do at once."""
-
-    texts: int = 2  # conversations
-    voice_with_texts: bool = False  # whether somebody who writes may also be called
+TIMES = Times()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +33,13 @@ class Waiting:
     language: str
     priority: int  # higher is served first
     queued_at: datetime
-    limits: Limits = Limits()
     asked: tuple[str, ...] = ()  # peers asked so far, in order
     last_asked_until: datetime | None = None  # when the latest offer ended without an answer
+    wish: str | None = None  # a skill that the caller chose
+    wish_required: bool = False  # whether it is waited for as long as it takes
+    apart: frozenset[str] = frozenset()  # peers whom this caller is not to meet again
+    same_peer: str | None = None  # whom the caller talked to last, of one who asked to be remembered
+    steps: int = 0  # overflow steps that were recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +52,86 @@ class Peer:
     threads: int  # text conversations under way, if the peer does nothing else; 0 if there is anything else
     seen_at: datetime | None  # latest heartbeat of a console
     idle_since: datetime
-    lines: frozenset[str]  # lines whose shift this peer is on now
+    shifts: Mapping[str, datetime | None]  # lines this peer is on shift for now, each with the end if it is known
     languages: frozenset[str]
+    skills: frozenset[str] = frozenset()
+    rests_until: datetime | None = None  # after a heavy contact
+    asked_at: datetime | None = None  # when the latest offer was made
+    today: int = 0  # contacts taken since midnight
+
+
+@dataclass(frozen=True, slots=True)
+class Ringing:
+    """An offer that nobody has answered yet."""
+
+    id: str
+    deadline: datetime
+    seen_at: datetime | None  # latest heartbeat of the peer's console
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """A text contact in line whose language nobody on shift speaks."""
+
+    id: str
+    hopeless: bool  # nobody is on shift, and the line has closed
+    told: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    waiting: tuple[Waiting, ...]
-    peers: tuple[Peer, ...]
-    policy: Policy = POLICY
+    """As much as the question needs: what changed, or what is due. Who is not in it is not decided about."""
+
+    waiting: tuple[Waiting, ...] = ()
+    peers: tuple[Peer, ...] = ()
+    policies: Mapping[str, Policy] = field(default_factory=dict)  # by line
+    ringing: tuple[Ringing, ...] = ()
+    alone: tuple[Alone, ...] = ()
+
+    def policy(self, line: str) -> Policy:
+        return self.policies.get(line, UNCHOSEN)
 
 
 @dataclass(frozen=True, slots=True)
 class MakeOffer:
-    """A decision: offer this contact to this peer."""
+    """Offer this contact to this peer."""
 
     contact: str
     peer: str
-    refusals: tuple[tuple[str, str], ...] = ()  # (peer, code) of those passed over, stored with the offer
+    refusals: tuple[tuple[str, str], ...] = ()  # (peer, code) of those who came before this peer and were passed over
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """End this offer: nobody answered in time, or nobody is there to answer."""
+
+    offer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overflow:
+    """So many of the line's steps are due for this contact; `kinds` are those that are new."""
+
+    contact: str
+    steps: int
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Say to this caller, who writes, that nobody there speaks their language."""
+
+    contact: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """End this contact, kindly: nobody will come."""
+
+    contact: str
+    reason: str
+
+
+Decision = MakeOffer | Expire | Overflow | Tell | Close

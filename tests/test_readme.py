@@ -11,7 +11,7 @@ import pytest
 
 from config.settings import Settings
 from routing import states
-from routing.facts import POLICY
+from routing.facts import TIMES
 from routing.states import (
     Activity,
     ContactState,
@@ -163,11 +163,11 @@ def test_people_numbers_and_times_of_the_tour_are_those_of_the_demo():
     assert set(re.findall(r"\+\d+", tour)) <= set(numbers)
     assert f"the {numbers['+14045550101']} line (+14045550101)" in tour
     assert f"that {people['peer1@example.org']} is talking" in tour
-    assert f"within {POLICY.ring.seconds} seconds" in tour
+    assert f"within {TIMES.ring.seconds} seconds" in tour
     walk = " ".join(section(README, "One call through the house").split())
-    assert f"has {POLICY.connect.seconds} seconds" in walk
-    assert f"gives the peer {POLICY.wrap_up.seconds} seconds" in walk
-    assert f"in the last {POLICY.presence.seconds} seconds" in section(README, "Words")
+    assert f"has {TIMES.connect.seconds} seconds" in walk
+    assert f"gives the peer {TIMES.wrap_up.seconds} seconds" in walk
+    assert f"in the last {TIMES.presence.seconds} seconds" in section(README, "Words")
 
 
 def test_make_lists_its_commands_in_straight_columns():

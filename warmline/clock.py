@@ -15,7 +15,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from warmline import db
-from warmline.contacts import asking, availability, connect, dispatch, offers, outbox, parting, survey, texts, wrapup
+from warmline.contacts import asking, availability, connect, dispatch, due, outbox, parting, survey, wrapup
 from warmline.db import transaction
 from warmline.models import Callback, Lease
 from warmline.models.base import new_id
@@ -56,8 +56,8 @@ def tick(at: datetime, heard_since: datetime = LONG_AGO) -> None:
     Args:
         heard_since: when consoles could be heard again after an outage, in which all of them were silent.
     """
-    for offer_id, reason in offers.overdue(at):
-        _attempt(offers.expire, offer_id, reason, at)
+    for decision in due.decisions(at):
+        _attempt(due.act, decision, at)
     for engagement_id, call_sids in connect.overdue(at):
         # Its callback may have been lost: ask before blaming the peer's phone.
         for call_sid in call_sids:
@@ -65,7 +65,6 @@ def tick(at: datetime, heard_since: datetime = LONG_AGO) -> None:
         _attempt(connect.give_up, engagement_id, at)
     for overdue, act in (
         (partial(availability.left_behind, heard_since=heard_since), parting.console_gone),
-        (texts.without_anybody, texts.nobody_left),
         (wrapup.overdue, wrapup.expire),
         (survey.due, survey.invite),
         (survey.overdue, survey.lapse),

@@ -59,7 +59,7 @@ def overtake(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any]) -> None:
 
 def test_nothing_is_offered_to_whoever_has_stepped_away_meanwhile(world: World) -> None:
     contact_id, _ = world.waits()
-    assert not dispatch.make(MakeOffer(contact_id, world.peer1.id), world.now)
+    assert not dispatch.make([MakeOffer(contact_id, world.peer1.id)], world.now)
     assert world.all(Offer) == []
 
 
@@ -68,7 +68,7 @@ def test_nothing_is_offered_to_whoever_writes_a_report_meanwhile(world: World) -
     first_id, *_ = world.talks(world.peer1)
     second_id, _ = world.waits(OTHER_CALLER)
     parting.end(world.peer1, first_id, world.now)
-    assert not dispatch.make(MakeOffer(second_id, world.peer1.id), world.now)
+    assert not dispatch.make([MakeOffer(second_id, world.peer1.id)], world.now)
     assert world.all(Offer, contact_id=second_id) == []
 
 
@@ -76,7 +76,7 @@ def test_a_caller_who_has_left_the_queue_meanwhile_is_not_offered(world: World) 
     contact_id, _ = world.waits()
     parting.out_of_queue(contact_id, world.now)
     world.available(world.peer1)
-    assert not dispatch.make(MakeOffer(contact_id, world.peer1.id), world.now)
+    assert not dispatch.make([MakeOffer(contact_id, world.peer1.id)], world.now)
     assert world.all(Offer) == []
 
 
@@ -85,7 +85,7 @@ def test_a_writer_who_is_answered_meanwhile_is_not_offered(world: World) -> None
     texts.receive("SM1", CALLER, GEORGIA, "hello", False, world.now)
     contact_id = world.accepts(world.peer1).contact_id
     world.available(world.peer2)
-    assert not dispatch.make(MakeOffer(contact_id, world.peer2.id), world.now)
+    assert not dispatch.make([MakeOffer(contact_id, world.peer2.id)], world.now)
     assert world.offer_to(world.peer2) is None
 
 
@@ -95,7 +95,7 @@ def test_the_index_has_the_last_word_on_offers(world: World, monkeypatch: pytest
     contacts.append(world.waits(OTHER_CALLER)[0])
     world.available(world.peer1)
     monkeypatch.setattr(roster, "activities", lambda session, ids: dict.fromkeys(ids, roster.Doing(Activity.IDLE, 0)))
-    assert not dispatch.make(MakeOffer(contacts[1], world.peer1.id), world.now)
+    assert not dispatch.make([MakeOffer(contacts[1], world.peer1.id)], world.now)
     assert world.contact(contacts[1]).state == "waiting"
     assert [offer.contact_id for offer in world.all(Offer)] == contacts[:1]
 
@@ -129,7 +129,7 @@ def test_whoever_steps_away_while_an_offer_is_made_does_not_keep_it(
         return activities(*arguments)
 
     monkeypatch.setattr(roster, "activities", look_and_dawdle)
-    assert dispatch.make(MakeOffer(contact_id, world.peer1.id), world.now)
+    assert dispatch.make([MakeOffer(contact_id, world.peer1.id)], world.now)
     steps_away.join(PATIENCE_SECONDS)
     assert world.offer_to(world.peer1) is None
 

@@ -213,7 +213,7 @@ def test_many_dispatches_at_once_make_one_offer_a_contact_and_one_a_peer(world: 
 def test_two_contacts_for_one_peer_are_one_offer(world: World) -> None:
     contacts = [world.waits(f"+1404555014{number}")[0] for number in range(ROUNDS)]
     present(world, world.peer1)
-    made = at_once(*(partial(dispatch.make, MakeOffer(one, world.peer1.id), world.now) for one in contacts))
+    made = at_once(*(partial(dispatch.make, [MakeOffer(one, world.peer1.id)], world.now) for one in contacts))
     assert sorted(made) == [False] * (ROUNDS - 1) + [True]
     assert [offer.peer_id for offer in world.all(Offer)] == [world.peer1.id]
     assert len(world.all(Contact, state="offered")) == 1
@@ -224,7 +224,7 @@ def test_two_peers_for_one_contact_are_one_offer(world: World) -> None:
     peers = crowd(world, 6)
     contact_id, _ = world.waits()
     present(world, *peers)
-    made = at_once(*(partial(dispatch.make, MakeOffer(contact_id, peer.id), world.now) for peer in peers))
+    made = at_once(*(partial(dispatch.make, [MakeOffer(contact_id, peer.id)], world.now) for peer in peers))
     assert sorted(made) == [False] * 5 + [True]
     assert len(world.all(Offer)) == 1
     nobody_is_stuck(world, *peers)
@@ -563,9 +563,6 @@ class Rows:
 TWINS: dict[str, Callable[[Rows], tuple[Any, Any, Any]]] = {
     "a peer's live offer": lambda rows: (
         rows.offer(rows.a), rows.offer(rows.b), rows.offer(rows.b, rows.world.peer2.id),
-    ),
-    "a contact's live offer": lambda rows: (
-        rows.offer(rows.a), rows.offer(rows.a, rows.world.peer2.id), rows.offer(rows.b, rows.world.peer2.id),
     ),
     "a contact's live engagement": lambda rows: (
         rows.engagement(rows.offers[1], channel="text"),

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from routing.facts import POLICY
+from routing.facts import TIMES
 from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, World
 from warmline import clock, db
 from warmline.clock import LONG_AGO
@@ -120,7 +120,7 @@ def test_a_peer_who_is_back_in_time_keeps_the_thread(world: World) -> None:
     world.available(world.peer1)
     contact_id = takes_up(world, world.peer1, CALLER)
     [engagement] = world.all(Engagement)
-    world.now += POLICY.leave + timedelta(seconds=1)
+    world.now += TIMES.leave + timedelta(seconds=1)
     assert availability.left_behind(world.now, LONG_AGO) == [engagement.id]
     availability.seen(world.peer1, world.now)
     parting.console_gone(engagement.id, world.now)
@@ -130,7 +130,7 @@ def test_a_peer_who_is_back_in_time_keeps_the_thread(world: World) -> None:
 def test_a_call_is_not_lost_because_a_console_is_silent(world: World) -> None:
     world.available(world.peer1)
     contact_id, _, _, engagement = world.talks(world.peer1)
-    world.now += POLICY.leave + timedelta(seconds=1)
+    world.now += TIMES.leave + timedelta(seconds=1)
     assert availability.left_behind(world.now, LONG_AGO) == []
     parting.console_gone(engagement.id, world.now)
     assert world.contact(contact_id).state == "connected"
@@ -155,7 +155,7 @@ def test_after_an_outage_no_thread_is_moved_before_consoles_had_time_to_be_heard
             availability.seen(world.peer2, world.now)
             if self.ticks <= 60:
                 availability.seen(world.peer1, world.now)
-            if self.ticks < 60 + POLICY.leave.total_seconds():
+            if self.ticks < 60 + TIMES.leave.total_seconds():
                 assert world.contact(contact_id).state == "connected", self.ticks
             return False
 
@@ -355,7 +355,7 @@ def test_whoever_wants_no_texts_is_told_nothing_and_waits_on(world: World) -> No
     goes_off_shift(world, world.peer1, world.peer2)
     world.pass_time(10)
     assert said(world) == before
-    assert texts.without_anybody(world.now) == [], "not looked at again"
+    assert texts.alone(world.now) == [], "not looked at again"
 
 
 @pytest.mark.parametrize(("word", "told"), [("hello", ["en", "es"]), ("Hola", ["es"]), ("English", ["en"])])

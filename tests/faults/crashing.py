@@ -45,7 +45,7 @@ def reach(point: str) -> None:
 
 def lay_fuse() -> None:
     """Watch every commit and every request of this process; shorten the times that a test would only wait for."""
-    from routing.facts import POLICY
+    from routing.facts import TIMES
     from warmline import clock, db
     from warmline.contacts import outbox
     from warmline.telephony.twilio_gateway import TwilioGateway
@@ -66,7 +66,7 @@ def lay_fuse() -> None:
     clock.LEASE, outbox.STALE = timedelta(seconds=2), timedelta(seconds=4)
     if seconds := os.environ.get("CRASH_PATIENCE"):
         for name in ("ring", "connect", "wrap_up"):
-            object.__setattr__(POLICY, name, timedelta(seconds=float(seconds)))
+            object.__setattr__(TIMES, name, timedelta(seconds=float(seconds)))
 
 
 def verb() -> str:

@@ -6,12 +6,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from routing.facts import POLICY, Peer, Snapshot, Waiting
+from routing.facts import Peer, Snapshot, Waiting
+from routing.policy import Policy, Skill, Step, StepKind, Strategy
 from routing.states import Activity, PeerStatus
 
 NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
 LINES = ("georgia", "illinois")
 LANGUAGES = ("en", "es")
+SKILLS = (Skill.FAMILY, Skill.VETERAN)
 IDS = tuple("abcdefg")
 
 
@@ -28,7 +30,7 @@ def peer(id: str = "a", idle: float = 60, seen: float | None = 3, **facts: Any) 
         threads=0,
         seen_at=None if seen is None else NOW - seconds(seen),
         idle_since=NOW - seconds(idle),
-        lines=frozenset({"georgia"}),
+        shifts={"georgia": None},
         languages=frozenset({"en"}),
     )
     return replace(ready, **facts)
@@ -42,7 +44,8 @@ def contact(id: str = "1", waited: float = 60, **facts: Any) -> Waiting:
 
 # Few values of each kind, so that peers and contacts meet, and ties and edges are common.
 _ago = st.sampled_from([0, 1, 4, 5, 21, 22, 23, 60]).map(lambda number: NOW - seconds(number))
-_some_of = {words: st.frozensets(st.sampled_from(words)) for words in (LINES, LANGUAGES)}
+_soon = st.sampled_from([-60, 0, 60, 3600]).map(lambda number: NOW + seconds(number))
+_some_of = {words: st.frozensets(st.sampled_from(words)) for words in (LANGUAGES, SKILLS)}
 
 peers = st.builds(
     Peer,
@@ -52,8 +55,12 @@ peers = st.builds(
     threads=st.just(0),
     seen_at=_ago | st.none(),
     idle_since=_ago,
-    lines=_some_of[LINES],
+    shifts=st.dictionaries(st.sampled_from(LINES), st.none() | _soon, max_size=2),
     languages=_some_of[LANGUAGES],
+    skills=_some_of[SKILLS],
+    rests_until=st.none() | _soon,
+    asked_at=st.none() | _ago,
+    today=st.integers(0, 2),
 )
 contacts = st.builds(
     Waiting,
@@ -65,10 +72,34 @@ contacts = st.builds(
     queued_at=_ago,
     asked=st.lists(st.sampled_from(IDS), max_size=5).map(tuple),
     last_asked_until=_ago | st.none(),
+    wish=st.none() | st.sampled_from(SKILLS),
+    wish_required=st.booleans(),
+    apart=st.frozensets(st.sampled_from(IDS), max_size=2),
+    same_peer=st.none() | st.sampled_from(IDS),
+)
+_steps = st.lists(
+    st.builds(
+        Step,
+        after=st.sampled_from([seconds(number) for number in (1, 5, 30)]),
+        kind=st.sampled_from([StepKind.WIDEN, StepKind.SISTER, StepKind.SEVERAL]),
+        line=st.sampled_from(LINES),
+    ),
+    max_size=3,
+)
+policies = st.builds(
+    Policy,
+    strategy=st.sampled_from(Strategy),
+    several=st.integers(2, 3),
+    skills=_some_of[SKILLS],
+    wishes=st.just(SKILLS),
+    wish_for=st.sampled_from([None, seconds(0), seconds(5), seconds(30)]),
+    usual_talk=st.sampled_from([seconds(0), seconds(0), seconds(600)]),
+    steps=_steps.map(lambda steps: tuple(sorted(steps, key=lambda step: step.after))),
+    paused=st.sampled_from([False] * 5 + [True]),
 )
 snapshots = st.builds(
     Snapshot,
     waiting=st.lists(contacts, unique_by=lambda contact: contact.id, max_size=7).map(tuple),
     peers=st.lists(peers, unique_by=lambda peer: peer.id, max_size=7).map(tuple),
-    policy=st.just(POLICY),
+    policies=st.dictionaries(st.sampled_from(LINES), policies),
 )

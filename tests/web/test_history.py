@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from routing.facts import POLICY
+from routing.facts import TIMES
 from tests.cast import Cast
 from tests.web import walk
 from tests.web.test_safety import HANDOFF, takes_a_call, takes_a_text
@@ -56,7 +56,7 @@ def test_each_ending_stands_where_its_peer_stands(cast: Cast) -> None:
     """Marisol lost the contact and logged it last; Robin, who took it over, logged it first."""
     with time_machine.travel(clock.now(), tick=False) as now:
         contact = takes_a_text(cast.peer2)
-        now.shift(POLICY.leave + timedelta(seconds=1))
+        now.shift(TIMES.leave + timedelta(seconds=1))
         walk.is_ready(cast.peer1)
         with db.reading() as session:
             lost = session.query(Engagement).filter_by(contact_id=contact).one().id

@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from routing.facts import POLICY
+from routing.facts import TIMES
 from routing.states import LIVE_CONTACT, LIVE_ENGAGEMENT
 from tests.cast import Cast, Person
 from tests.company import Call, Company, Killed, Telling
@@ -361,7 +361,7 @@ class Evening(RuleBasedStateMachine):
                 for peer, seen_at in session.execute(
                     select(Peer, Presence.seen_at).join(Presence, Presence.peer_id == Peer.id)
                 )
-                if peer.id not in busy and peer.status == "available" and self.now - seen_at <= POLICY.presence
+                if peer.id not in busy and peer.status == "available" and self.now - seen_at <= TIMES.presence
             ]
             for contact in session.scalars(select(Contact).filter_by(state="waiting")):
                 if contact.channel is Channel.VOICE and contact.queue_sid is None:
@@ -374,7 +374,7 @@ class Evening(RuleBasedStateMachine):
                         asked is not None
                         and asked.peer_id == peer.id
                         and asked.decided_at is not None
-                        and self.now - asked.decided_at < POLICY.breath
+                        and self.now - asked.decided_at < TIMES.breath
                     )
                     lines = set(session.scalars(select(Shift.line_id).filter_by(peer_id=peer.id)))
                     could = contact.language in peer.languages and contact.line_id in lines and not breathes

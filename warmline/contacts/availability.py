@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from routing.eligibility import is_present
-from routing.facts import POLICY
+from routing.facts import TIMES
 from routing.states import EngagementState, PeerStatus
 from warmline.contacts import dispatch, holding, news, offers
 from warmline.db import reading, transaction
@@ -36,17 +36,17 @@ def choose(peer: Peer, status: str, now: datetime) -> None:
             held.status, held.status_at, held.status_reason = chosen, now, None
             news.for_peer(session, held.id)
             news.for_organization(session, held.organization_id)
-            dispatch.after(session, held.organization_id, now)
+            dispatch.after(session, held.organization_id, now, peer_id=held.id)
     if chosen is not PeerStatus.AVAILABLE:
         offers.withdraw_from(peer.id, "status", now)
 
 
 def left_behind(now: datetime, heard_since: datetime, limit: int = 100) -> list[str]:
-    """Text conversations whose peer's console has been silent for POLICY.leave: ids of engagements.
+    """Text conversations whose peer's console has been silent for TIMES.leave: ids of engagements.
 
     None of them while consoles could be heard only since `heard_since`, later than that: the silence was ours.
     """
-    if heard_since > now - POLICY.leave:
+    if heard_since > now - TIMES.leave:
         return []
     with reading() as session:
         return list(
@@ -56,7 +56,7 @@ def left_behind(now: datetime, heard_since: datetime, limit: int = 100) -> list[
                 .where(
                     Engagement.state == EngagementState.ACTIVE,
                     Engagement.channel == Channel.TEXT,
-                    Presence.seen_at < now - POLICY.leave,
+                    Presence.seen_at < now - TIMES.leave,
                 )
                 .limit(limit)
             )
@@ -64,7 +64,7 @@ def left_behind(now: datetime, heard_since: datetime, limit: int = 100) -> list[
 
 
 def seen(peer: Peer, now: datetime) -> None:
-    """A heartbeat of the peer's console: present for POLICY.presence from now."""
+    """A heartbeat of the peer's console: present for TIMES.presence from now."""
     all_seen([peer], now)
 
 
@@ -85,8 +85,8 @@ def all_seen(peers: Iterable[Peer], now: datetime) -> None:
             .values([{"peer_id": id, "seen_at": now} for id in due])
             .on_conflict_do_update(index_elements=[Presence.peer_id], set_={"seen_at": now})
         )
-        for organization_id in {
-            known[id].organization_id for id in due if id not in before or not is_present(before[id], POLICY, now)
-        }:
+        back = [known[id] for id in due if id not in before or not is_present(before[id], now)]
+        for organization_id in {peer.organization_id for peer in back}:
             news.for_organization(session, organization_id)
-            dispatch.after(session, organization_id, now)
+        for peer in back:
+            dispatch.after(session, peer.organization_id, now, peer_id=peer.id)

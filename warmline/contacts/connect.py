@@ -11,13 +11,14 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from routing.states import ContactState, EngagementState, LegState, PeerStatus
+from routing.states import ContactState, EngagementState, LegState
 from warmline.contacts import holding, legs, news, parting, wrapup
 from warmline.db import reading, transaction
 from warmline.errors import Conflict, NotFound
 from warmline.models import Contact, Engagement, Leg, LegKind, Peer
 from warmline.models.base import new_id
-from warmline.models.history import advance, begin, record
+from warmline.models.history import advance, begin
+from warmline.people import roster
 
 
 def peer_leg(identity: str, offer_id: str, call_sid: str, now: datetime) -> Engagement:
@@ -129,17 +130,7 @@ def give_up(engagement_id: str, now: datetime) -> None:
         if legs.is_up(session, engagement):
             return
         peer = holding.peer(session, engagement.peer_id)
-        if peer.status is PeerStatus.AVAILABLE:
-            record(
-                session,
-                peer,
-                "status",
-                now,
-                old=peer.status,
-                new=PeerStatus.AWAY,
-                why={"reason": "leg_not_up"},
-            )
-            peer.status, peer.status_at, peer.status_reason = PeerStatus.AWAY, now, "leg_not_up"
+        roster.send_away(session, peer, "leg_not_up", now)
         parting.release(session, contact, engagement, "leg_not_up", now)
         news.for_organization(session, contact.organization_id)
 

@@ -1,40 +1,57 @@
-"""Who is asked next: read what the decision may know, decide, make the offers."""
+"""Who is asked next: read what the decision may know, decide, make the offers.
+
+What is read is as much as the question needs. If one contact or one peer changed, it is that one and whoever fits;
+the clock looks at everybody, a page of contacts at a time, so that what was missed in a race lasts a second.
+"""
 
 from collections import defaultdict
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from routing.eligibility import has_room
+from routing.eligibility import asked_from, has_room
 from routing.engine import decide
-from routing.facts import POLICY, Limits, MakeOffer, Snapshot, Waiting
-from routing.states import Activity, ContactState, OfferState, PeerStatus
-from warmline.contacts import holding, news
+from routing.facts import TIMES, MakeOffer, Snapshot, Waiting
+from routing.facts import Peer as PeerFacts
+from routing.policy import Policy, Strategy
+from routing.states import ContactState, OfferState, PeerStatus
+from warmline.contacts import news
 from warmline.db import after_commit, reading, transaction
-from warmline.models import Channel, Contact, Line, Offer, Organization, Peer
+from warmline.models import Apart, Caller, Channel, Contact, Engagement, Line, Offer, Organization, Peer
 from warmline.models.base import new_id
-from warmline.models.history import advance, begin
-from warmline.people import roster
+from warmline.models.history import advance_all, begin
+from warmline.people import lines, roster
 
-AT_A_TIME = 100  # contacts looked at in one run; the clock runs again within a second
+AT_A_TIME = 100  # contacts looked at, and offers made, in one go
+MOST_KINDS = 20  # of peers that a query tells apart
 
 
-def run(organization_id: str, now: datetime) -> int:
+def run(organization_id: str, now: datetime, contact_id: str | None = None, peer_id: str | None = None) -> int:
     """Offer waiting contacts of an organization to its free peers; returns how many offers were made.
 
-    Any number of these may run at once: each offer is its own transaction, and an offer that somebody else's run
-    made impossible is simply not made.
+    Only this contact, or only to this peer, if that is what changed. Any number of these may run at once: an offer
+    that somebody else's run made impossible is simply not made.
     """
-    with reading() as session:
-        snapshot = look(session, organization_id, now)
-    return sum(make(decision, now) for decision in decide(snapshot, now))
+    made, last = 0, None
+    while True:
+        with reading() as session:
+            snapshot = look(session, organization_id, now, contact_id=contact_id, peer_id=peer_id, last=last)
+        wanted = [decision for decision in decide(snapshot, now) if isinstance(decision, MakeOffer)]
+        made += make(wanted, now)
+        if len(snapshot.waiting) < AT_A_TIME or len(wanted) >= len(snapshot.peers):
+            return made
+        last = snapshot.waiting[-1]  # peers are left, and perhaps somebody further behind for them
 
 
-def after(session: Session, organization_id: str, now: datetime) -> None:
+def after(
+    session: Session, organization_id: str, now: datetime, contact_id: str | None = None, peer_id: str | None = None
+) -> None:
     """Run once this transaction is committed: it changed who waits or who is free."""
-    after_commit(session, run, organization_id, now)
+    after_commit(session, run, organization_id, now, contact_id, peer_id)
 
 
 def organizations_waiting() -> list[str]:
@@ -45,33 +62,67 @@ def organizations_waiting() -> list[str]:
         return list(session.scalars(select(Organization.id).where(waits)))
 
 
-def look(session: Session, organization_id: str, now: datetime) -> Snapshot:
-    """What a decision may know: the peers who could take an offer, and, if there are any, who waits for one of them."""
-    ready = roster.ready(session, organization_id, now)
-    peers = [peer for peer in ready if peer.activity is Activity.IDLE or peer.threads]
+def look(
+    session: Session,
+    organization_id: str,
+    now: datetime,
+    *,
+    contact_id: str | None = None,
+    peer_id: str | None = None,
+    last: Waiting | None = None,
+) -> Snapshot:
+    """What a decision may know: the peers who could take an offer, and, if there are any, who waits for one of them.
+
+    Args:
+        contact_id: only this contact, and the peers who could take it.
+        peer_id: only this peer.
+        last: only contacts behind this one.
+    """
+    policies = lines.policies(session, organization_id)
+    reached = None
+    if contact_id is not None:
+        line_id = session.scalar(select(Contact.line_id).where(Contact.id == contact_id, _offerable()))
+        if line_id is None:
+            return Snapshot()
+        reached = policies[line_id].lines(line_id)
+    peers = roster.free(session, organization_id, now, peer_id=peer_id, line_ids=reached)
     if not peers:
-        return Snapshot((), ())
+        return Snapshot()
+    wanted = [Contact.organization_id == organization_id, _offerable(), _for_these(policies, peers, now)]
+    if contact_id is not None:
+        wanted.append(Contact.id == contact_id)
+    if last is not None:
+        behind = tuple_(Contact.queued_at, Contact.id) > (last.queued_at, last.id)
+        wanted.append(or_(Contact.priority < last.priority, and_(Contact.priority == last.priority, behind)))
+    waiting = facts(session, policies, wanted)
+    if waiting and any(policy.strategy is Strategy.FEWEST_TODAY for policy in policies.values()):
+        peers = roster.with_today(session, peers, lines.today(session, organization_id, now))
+    return Snapshot(waiting=waiting, peers=tuple(peers), policies=policies)
+
+
+def facts(
+    session: Session, policies: Mapping[str, Policy], wanted: Iterable[ColumnElement[bool]], limit: int = AT_A_TIME
+) -> tuple[Waiting, ...]:
+    """Contacts in line as the decision sees them, first in line first."""
     rows = session.execute(
         select(
             Contact.id,
             Contact.line_id,
+            Contact.caller_id,
             Contact.channel,
             Contact.language,
             Contact.priority,
             Contact.queued_at,
-            Line.texts_at_once,
-            Line.voice_with_texts,
+            Contact.wish,
+            Contact.wish_required,
+            Contact.steps,
         )
-        .join(Line, Line.id == Contact.line_id)
-        .where(Contact.organization_id == organization_id, _offerable())
-        # However many wait in front for somebody else, whoever these can serve is seen.
-        .where(
-            Contact.line_id.in_(frozenset().union(*(peer.lines for peer in peers))),
-            Contact.language.in_(frozenset().union(*(peer.languages for peer in peers))),
-        )
+        .where(*wanted)
         .order_by(Contact.priority.desc(), Contact.queued_at, Contact.id)
-        .limit(AT_A_TIME)
+        .limit(limit)
     ).all()
+    if not rows:
+        return ()
     asked = defaultdict(list)
     asked_until: dict[str, datetime | None] = {}
     for contact_id, peer_id, decided_at in session.execute(
@@ -81,7 +132,9 @@ def look(session: Session, organization_id: str, now: datetime) -> Snapshot:
     ):
         asked[contact_id].append(peer_id)
         asked_until[contact_id] = decided_at
-    waiting = (
+    apart = _apart(session, rows)
+    known = _known_peers(session, rows, policies)
+    return tuple(
         Waiting(
             id=row.id,
             line=row.line_id,
@@ -89,58 +142,102 @@ def look(session: Session, organization_id: str, now: datetime) -> Snapshot:
             language=row.language,
             priority=row.priority,
             queued_at=row.queued_at,
-            limits=Limits(row.texts_at_once, row.voice_with_texts),
             asked=tuple(asked[row.id]),
             last_asked_until=asked_until.get(row.id),
+            wish=row.wish,
+            wish_required=row.wish_required,
+            apart=frozenset(apart[row.caller_id]),
+            same_peer=known.get(row.caller_id),
+            steps=row.steps,
         )
         for row in rows
     )
-    return Snapshot(tuple(waiting), tuple(peers), POLICY)
 
 
-def make(decision: MakeOffer, now: datetime) -> bool:
-    """Offer a contact to a peer, as decided from a snapshot that may be old by now.
+def make(decisions: Sequence[MakeOffer], now: datetime) -> int:
+    """Offer contacts to peers, as decided from a snapshot that may be old by now: how many offers were made.
 
-    1. Hold contact and peer, and look again at what may have changed meanwhile.
-    2. contact waiting → offered, by conditional UPDATE.
-    3. Insert the offer: the unique indexes allow one live offer a peer and one a contact.
+    A hundred in one transaction cost little more than one.
 
-    Returns whether the offer was made.
+    1. Hold the contacts and the peers, but wait for none: whoever holds one of them is changing it.
+    2. Look again at what may have changed meanwhile.
+    3. Contacts waiting → offered; insert the offers. The unique index allows one live offer a peer.
     """
-    try:
-        with transaction() as session:
-            contact = holding.contact(session, decision.contact)
-            peer = holding.peer(session, decision.peer)
-            if peer.status is not PeerStatus.AVAILABLE:
-                return False
-            if not _has_room(session, peer, contact):
-                return False
-            if contact.channel is Channel.VOICE and contact.queue_sid is None:
-                return False
-            if not advance(session, contact, "offered", now, why={"peer": peer.id}):
-                return False
-            offer = Offer(
+    made = 0
+    for first in range(0, len(decisions), AT_A_TIME):
+        together = decisions[first : first + AT_A_TIME]
+        try:
+            made += _make(together, now)
+        except IntegrityError:
+            if len(together) > 1:
+                made += sum(make([alone], now) for alone in together)
+    return made
+
+
+def _make(decisions: Sequence[MakeOffer], now: datetime) -> int:
+    with transaction() as session:
+        contacts = {
+            row.id: row
+            for row in session.execute(
+                select(
+                    Contact.id,
+                    Contact.organization_id,
+                    Contact.line_id,
+                    Contact.channel,
+                    Line.texts_at_once,
+                    Line.voice_with_texts,
+                )
+                .join(Line, Line.id == Contact.line_id)
+                .where(Contact.id.in_({decision.contact for decision in decisions}), _offerable())
+                .where(Line.paused_at.is_(None))
+                .order_by(Contact.id)
+                .with_for_update(of=Contact, key_share=True, skip_locked=True)
+            )
+        }
+        peers = session.scalars(
+            select(Peer.id)
+            .where(
+                Peer.id.in_({decision.peer for decision in decisions if decision.contact in contacts}),
+                Peer.status == PeerStatus.AVAILABLE,
+            )
+            .order_by(Peer.id)
+            .with_for_update(key_share=True, skip_locked=True)
+        ).all()
+        if not peers:
+            return 0
+        doing = roster.activities(session, peers)
+        rooms = {
+            row.line_id: Policy(texts=row.texts_at_once, voice_with_texts=row.voice_with_texts)
+            for row in contacts.values()
+        }
+        offers = [
+            Offer(
                 id=new_id(),
                 organization_id=contact.organization_id,
                 contact_id=contact.id,
-                peer_id=peer.id,
+                peer_id=decision.peer,
                 state=OfferState.PENDING,
                 made_at=now,
-                deadline=now + POLICY.ring,
+                deadline=now + TIMES.ring,
                 refusals=[list(refusal) for refusal in decision.refusals],
             )
-            begin(session, now, offer)
-            news.for_peer(session, peer.id)
-            news.for_line(session, contact.line_id)
-    except IntegrityError:
-        return False
-    return True
-
-
-def _has_room(session: Session, peer: Peer, contact: Contact) -> bool:
-    doing = roster.activities(session, [peer.id])[peer.id]
-    limits = Limits(contact.line.texts_at_once, contact.line.voice_with_texts)
-    return has_room(doing.activity, doing.threads, contact.channel, limits)
+            for decision in decisions
+            if (contact := contacts.get(decision.contact)) is not None
+            and (peer := doing.get(decision.peer)) is not None
+            and has_room(peer.activity, peer.threads, contact.channel, rooms[contact.line_id])
+        ]
+        if not offers:
+            return 0
+        asked = defaultdict(list)
+        for offer in offers:
+            asked[offer.contact_id].append(offer.peer_id)
+        begin(session, now, *offers)
+        advance_all(session, Contact, ContactState.WAITING, "offered", now, {id: {"peers": asked[id]} for id in asked})
+        for offer in offers:
+            news.for_peer(session, offer.peer_id)
+        for line_id in {contacts[id].line_id for id in asked}:
+            news.for_line(session, line_id)
+        return len(offers)
 
 
 def _offerable() -> ColumnElement[bool]:
@@ -149,3 +246,88 @@ def _offerable() -> ColumnElement[bool]:
         Contact.state == ContactState.WAITING,
         or_(Contact.channel == Channel.TEXT, Contact.queue_sid.is_not(None)),
     )
+
+
+def _for_these(policies: Mapping[str, Policy], peers: Collection[PeerFacts], now: datetime) -> ColumnElement[bool]:
+    """That one of these peers might take a contact: however many wait in front for somebody else, it is seen.
+
+    What depends on the pair of them is left to `why_not`.
+    """
+    alike = {(_reach(peer, policies, now), peer.languages, peer.skills) for peer in peers}
+    if len(alike) > MOST_KINDS:
+        alike = {
+            (
+                frozenset().union(*(reach for reach, _, _ in alike)),
+                frozenset().union(*(languages for _, languages, _ in alike)),
+                frozenset().union(*(skills for _, _, skills in alike)),
+            )
+        }
+    return or_(
+        False,
+        *(
+            and_(
+                Contact.line_id == line,
+                Contact.channel == channel,
+                Contact.language.in_(languages),
+                _granted(policies[line], skills, now),
+                *_waited(after, now),
+            )
+            for reach, languages, skills in alike
+            for line, channel, after in reach
+        ),
+    )
+
+
+def _reach(peer: PeerFacts, policies: Mapping[str, Policy], now: datetime) -> frozenset[tuple[str, Channel, timedelta]]:
+    """The lines and channels that a peer may be asked for, each with the wait from which on."""
+    return frozenset(
+        (line, channel, after)
+        for line, policy in policies.items()
+        if not policy.paused and (after := asked_from(peer, line, policy, now)) is not None
+        for channel in Channel
+        if has_room(peer.activity, peer.threads, channel, policy)
+    )
+
+
+def _granted(policy: Policy, skills: frozenset[str], now: datetime) -> ColumnElement[bool]:
+    """That a caller wishes for nobody in particular, for somebody with these skills, or does so no more."""
+    granted: list[ColumnElement[bool]] = [Contact.wish.is_(None), Contact.wish.in_(skills)]
+    patience = policy.patience()
+    if patience is not None:
+        granted.append(and_(~Contact.wish_required, Contact.queued_at <= now - patience))
+    return or_(*granted)
+
+
+def _waited(after: timedelta, now: datetime) -> list[ColumnElement[bool]]:
+    return [Contact.queued_at <= now - after] if after else []
+
+
+def _apart(session: Session, rows: Sequence[Any]) -> Mapping[str | None, list[str]]:
+    """The peers whom callers are not to meet again, by caller."""
+    apart: dict[str | None, list[str]] = defaultdict(list)
+    callers = {row.caller_id for row in rows if row.caller_id is not None}
+    for caller_id, peer_id in session.execute(
+        select(Apart.caller_id, Apart.peer_id).where(Apart.caller_id.in_(callers))
+    ):
+        apart[caller_id].append(peer_id)
+    return apart
+
+
+def _known_peers(session: Session, rows: Sequence[Any], policies: Mapping[str, Policy]) -> Mapping[str | None, str]:
+    """Whom callers who asked to be remembered talked to last, where their line goes by it; by caller."""
+    callers = {row.caller_id for row in rows if policies[row.line_id].strategy is Strategy.SAME_PEER}
+    if not callers:
+        return {}
+    latest = (
+        select(Engagement.peer_id)
+        .join(Contact, Contact.id == Engagement.contact_id)
+        .where(Contact.caller_id == Caller.id, Engagement.active_at.is_not(None))
+        .order_by(Contact.arrived_at.desc(), Engagement.began_at.desc())
+        .limit(1)
+        .correlate(Caller)
+        .scalar_subquery()
+    )
+    found = session.execute(
+        select(Caller.id, latest.label("peer")).where(Caller.id.in_(callers), Caller.remembered_at.is_not(None))
+    )
+    return {row.id: row.peer for row in found if row.peer is not None}

@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from routing.states import LIVE_ENGAGEMENT, EngagementState, LegState
+from routing.states import LIVE_ENGAGEMENT, EngagementState, LegState, OfferState
 from warmline.errors import NotFound
 from warmline.models import Callback, Contact, Engagement, Leg, LegKind, Offer, Peer
 
@@ -29,6 +29,7 @@ _PEER = (
 _LEG = select(Leg).where(Leg.call_sid == bindparam("call_sid"))
 _CALLER_LEG = select(Leg).where(Leg.contact_id == bindparam("contact_id"), Leg.kind == LegKind.CALLER)
 _LIVE_LEGS = select(Leg).where(Leg.engagement_id == bindparam("engagement_id"), Leg.state != LegState.ENDED)
+_LIVE_OFFERS = select(Offer).where(Offer.contact_id == bindparam("contact_id"), Offer.state == OfferState.PENDING)
 _LIVE_ENGAGEMENT = select(Engagement).where(
     Engagement.contact_id == bindparam("contact_id"), Engagement.state.in_(LIVE_ENGAGEMENT)
 )
@@ -117,6 +118,11 @@ def caller_leg(session: Session, contact_id: str) -> Leg | None:
 def live_legs(session: Session, engagement_id: str) -> list[Leg]:
     """The peer's legs of an engagement that are not known to have ended."""
     return list(session.scalars(_LIVE_LEGS, {"engagement_id": engagement_id}))
+
+
+def live_offers(session: Session, contact_id: str) -> list[Offer]:
+    """The offers of a contact that nobody has answered: one, or several if its line rings several peers."""
+    return list(session.scalars(_LIVE_OFFERS, {"contact_id": contact_id}))
 
 
 def is_first(session: Session, key: str, now: datetime) -> bool:

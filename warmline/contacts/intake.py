@@ -163,7 +163,7 @@ def queued(contact_id: str, queue_sid: str, now: datetime) -> Contact:
         else:
             return contact
         news.for_line(session, contact.line_id)
-        dispatch.after(session, contact.organization_id, now)
+        dispatch.after(session, contact.organization_id, now, contact_id=contact.id)
         return contact
 
 

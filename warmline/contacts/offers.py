@@ -3,10 +3,10 @@
 import secrets
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from routing.facts import POLICY
+from routing.facts import TIMES, Ringing
 from routing.states import LIVE_ENGAGEMENT, EngagementState, OfferState
 from warmline.contacts import connect, dispatch, holding, news
 from warmline.db import reading, transaction
@@ -14,6 +14,10 @@ from warmline.errors import Conflict
 from warmline.models import Channel, Contact, Engagement, Offer, Peer, Presence
 from warmline.models.base import new_id
 from warmline.models.history import advance, begin
+from warmline.people import roster
+
+NO_ANSWER = "no_answer"
+MISSED = 2  # offers in a row without an answer: the peer is away
 
 
 def accept(peer: Peer, offer_id: str, now: datetime) -> Engagement:
@@ -32,6 +36,10 @@ def accept(peer: Peer, offer_id: str, now: datetime) -> Engagement:
             raise _gone()
         if not advance(session, contact, "accepted", now, why={"offer": offer.id}):
             raise _gone()
+        for other in holding.live_offers(session, contact.id):
+            advance(session, other, "lost", now, why={"offer": offer.id}, decided_at=now, reason="taken")
+            news.for_peer(session, other.peer_id)
+            dispatch.after(session, contact.organization_id, now, peer_id=other.peer_id)
         engagement = Engagement(
             id=new_id(),
             organization_id=contact.organization_id,
@@ -41,7 +49,7 @@ def accept(peer: Peer, offer_id: str, now: datetime) -> Engagement:
             channel=contact.channel,
             state=EngagementState.CONNECTING,
             began_at=now,
-            connect_by=now + POLICY.connect,
+            connect_by=now + TIMES.connect,
             conference_name=secrets.token_hex(16),
         )
         begin(session, now, engagement)
@@ -65,12 +73,20 @@ def decline(peer: Peer, offer_id: str, now: datetime) -> None:
 
 
 def expire(offer_id: str, reason: str, now: datetime) -> None:
-    """The deadline has passed, or the peer is gone: the contact keeps its place and is offered on."""
+    """The deadline has passed, or the peer is gone: the contact keeps its place and is offered on.
+
+    Whoever misses two in a row is set to Away: somebody who is not there costs each caller a ring's time.
+    """
     with transaction() as session:
         offer = session.get_one(Offer, offer_id)
         contact = holding.contact(session, offer.contact_id)
         session.refresh(offer)
-        _end(session, contact, offer, "expired", reason, now)
+        if _end(session, contact, offer, "expired", reason, now) and reason == NO_ANSWER:
+            peer = holding.peer(session, offer.peer_id)
+            latest = session.execute(_LATEST, {"peer_id": peer.id, "since": peer.status_at}).all()
+            if len(latest) == MISSED and all(row.reason == NO_ANSWER for row in latest):
+                roster.send_away(session, peer, "missed", now)
+                news.for_organization(session, contact.organization_id)
 
 
 def withdraw_from(peer_id: str, reason: str, now: datetime) -> None:
@@ -81,26 +97,43 @@ def withdraw_from(peer_id: str, reason: str, now: datetime) -> None:
         expire(live, reason, now)
 
 
-def overdue(now: datetime, limit: int = 200) -> list[tuple[str, str]]:
-    """Live offers to end, with the reason: time ran out, or the peer's console has fallen silent."""
-    pending = select(Offer.id).where(Offer.state == OfferState.PENDING).limit(limit)
+def ringing(now: datetime, limit: int = 200) -> list[Ringing]:
+    """Live offers that may have to end: their time is over, or the peer's console has fallen silent."""
+    pending = (
+        select(Offer.id, Offer.deadline, Presence.seen_at)
+        .outerjoin(Presence, Presence.peer_id == Offer.peer_id)
+        .where(Offer.state == OfferState.PENDING)
+        .limit(limit)
+    )
     with reading() as session:
-        late = session.scalars(pending.where(Offer.deadline <= now)).all()
-        gone = session.scalars(
-            pending.join(Presence, Presence.peer_id == Offer.peer_id).where(
-                Offer.deadline > now, Presence.seen_at < now - POLICY.presence
-            )
+        late = session.execute(pending.where(Offer.deadline <= now).order_by(Offer.deadline)).all()
+        silent = session.execute(
+            pending.where(Offer.deadline > now, Presence.seen_at < now - TIMES.presence).order_by(Offer.deadline)
         ).all()
-    return [(offer_id, "no_answer") for offer_id in late] + [(offer_id, "peer_gone") for offer_id in gone]
+    return [Ringing(row.id, row.deadline, row.seen_at) for row in (*late, *silent)]
 
 
 def _gone() -> Conflict:
     return Conflict("This offer is over: it was answered, or its time ran out.", code="offer_gone")
 
 
-def _end(session: Session, contact: Contact, offer: Offer, event: str, reason: str, now: datetime) -> None:
-    if advance(session, offer, event, now, why={"reason": reason}, decided_at=now, reason=reason):
+def _end(session: Session, contact: Contact, offer: Offer, event: str, reason: str, now: datetime) -> bool:
+    """The peer does not take it; False if the offer was over already. With the last live offer the contact waits on."""
+    if not advance(session, offer, event, now, why={"reason": reason}, decided_at=now, reason=reason):
+        return False
+    if not holding.live_offers(session, contact.id):
         advance(session, contact, "unanswered", now, why={"offer": offer.id, "reason": reason})
-        news.for_peer(session, offer.peer_id)
-        news.for_line(session, contact.line_id)
-        dispatch.after(session, contact.organization_id, now)
+        dispatch.after(session, contact.organization_id, now, contact_id=contact.id)
+    news.for_peer(session, offer.peer_id)
+    news.for_line(session, contact.line_id)
+    dispatch.after(session, contact.organization_id, now, peer_id=offer.peer_id)
+    return True
+
+
+# What became of a peer's latest offers since they chose their status.
+_LATEST = (
+    select(Offer.reason)
+    .where(Offer.peer_id == bindparam("peer_id"), Offer.made_at >= bindparam("since"))
+    .order_by(Offer.made_at.desc(), Offer.id)
+    .limit(MISSED)
+)

@@ -5,15 +5,15 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from routing.facts import POLICY
-from routing.states import ContactState, EngagementState, OfferState
+from routing.facts import TIMES
+from routing.ranking import Priority
+from routing.states import ContactState, EngagementState
 from warmline.contacts import dispatch, holding, legs, news, outbox, survey, wrapup
 from warmline.db import transaction
 from warmline.errors import NotFound
-from warmline.models import Channel, Contact, Engagement, Leg, LegKind, Offer, Peer, Presence, RequestKind
+from warmline.models import Channel, Contact, Engagement, Leg, LegKind, Peer, Presence, RequestKind
 from warmline.models.history import advance
 
-FRONT = 10  # priority of a caller whose peer was lost
 # Reasons of a participant-leave that are not the leaving of that participant: the conference itself ended.
 # https://www.twilio.com/docs/voice/api/conference-resource#conference-events
 CONFERENCE_ENDED = {"conference_ended_via_api", "moderator_ended_conference"}
@@ -77,11 +77,11 @@ def console_gone(engagement_id: str, now: datetime) -> None:
             return
         contact, engagement = held
         presence = session.get(Presence, engagement.peer_id)
-        if presence is None or presence.seen_at >= now - POLICY.leave:
+        if presence is None or presence.seen_at >= now - TIMES.leave:
             return  # back meanwhile
         if engagement.state is EngagementState.ACTIVE and contact.channel is Channel.TEXT:
             lose(session, contact, engagement, "peer_gone", now)
-            dispatch.after(session, contact.organization_id, now)
+            dispatch.after(session, contact.organization_id, now, contact_id=contact.id)
 
 
 def caller_back(contact_id: str, now: datetime, engagement_id: str = "") -> Contact:
@@ -128,7 +128,8 @@ def release(session: Session, contact: Contact, engagement: Engagement, reason: 
     legs.free(session, engagement.peer_id, now)
     news.for_peer(session, engagement.peer_id)
     news.for_line(session, contact.line_id)
-    dispatch.after(session, contact.organization_id, now)
+    dispatch.after(session, contact.organization_id, now, contact_id=contact.id)
+    dispatch.after(session, contact.organization_id, now, peer_id=engagement.peer_id)
 
 
 def peer_lost(session: Session, contact: Contact, engagement: Engagement, now: datetime) -> None:
@@ -142,7 +143,7 @@ def peer_lost(session: Session, contact: Contact, engagement: Engagement, now: d
 
 def lose(session: Session, contact: Contact, engagement: Engagement, reason: str, now: datetime) -> None:
     """The caller is at the front of the line again; the peer wraps up."""
-    if advance(session, contact, "peer_lost", now, why={"engagement": engagement.id}, priority=FRONT):
+    if advance(session, contact, "peer_lost", now, why={"engagement": engagement.id}, priority=Priority.DROPPED):
         if contact.channel is Channel.VOICE:
             legs.out_of_queue(contact, now)
         wrapup.begin(session, engagement, reason, now)
@@ -158,11 +159,10 @@ def caller_left(session: Session, contact: Contact, now: datetime) -> None:
     news.for_line(session, contact.line_id)
     if had_arrived_only:
         return  # nobody was asked yet, by us or by the phone company
-    offer = session.scalar(select(Offer).where(Offer.contact_id == contact.id, Offer.state == OfferState.PENDING))
-    if offer is not None:
+    for offer in holding.live_offers(session, contact.id):
         advance(session, offer, "cancelled", now, decided_at=now, reason="caller_left")
         news.for_peer(session, offer.peer_id)
-        dispatch.after(session, contact.organization_id, now)
+        dispatch.after(session, contact.organization_id, now, peer_id=offer.peer_id)
     engagement = holding.live_engagement(session, contact.id)
     if engagement is not None:
         for leg in holding.live_legs(session, engagement.id):
@@ -170,7 +170,7 @@ def caller_left(session: Session, contact: Contact, now: datetime) -> None:
         if engagement.state is EngagementState.CONNECTING:
             advance(session, engagement, "failed", now, done_at=now, reason="caller_left")
             legs.free(session, engagement.peer_id, now)
-            dispatch.after(session, contact.organization_id, now)
+            dispatch.after(session, contact.organization_id, now, peer_id=engagement.peer_id)
         else:
             wrapup.begin(session, engagement, "caller_left", now)
         news.for_peer(session, engagement.peer_id)

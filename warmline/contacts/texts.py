@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from routing.facts import Alone
 from routing.states import LIVE_CONTACT, ContactState
 from warmline.contacts import dispatch, holding, intake, messages, news, survey
 from warmline.db import reading, transaction
@@ -48,19 +49,25 @@ def receive(message_sid: str, caller_number: str, dialled: str, body: str, answe
     raise RuntimeError("a text met its double three times")
 
 
-def without_anybody(now: datetime, limit: int = 100) -> list[str]:
-    """Text contacts in line whose language nobody on shift speaks, and who are to be told something: their ids."""
+def alone(now: datetime, limit: int = 100) -> list[Alone]:
+    """Text contacts in line whose language nobody on shift speaks, and who are to be told something."""
     waiting = Contact.channel == Channel.TEXT, Contact.state == ContactState.WAITING
-    found: list[str] = []
+    found: list[Alone] = []
     with reading() as session:
         asked = session.execute(select(Contact.line_id, Contact.language).where(*waiting).distinct())
         for line_id, language in asked.all():
             spoken = roster.spoken_on_shift(session, line_id, now)
             if language not in spoken:
-                theirs = select(Contact.id).where(*waiting, Contact.line_id == line_id, Contact.language == language)
-                if spoken or lines.is_open(session.get_one(Line, line_id), now):
+                hopeless = not spoken and not lines.is_open(session.get_one(Line, line_id), now)
+                theirs = select(Contact.id, Contact.stays_at).where(
+                    *waiting, Contact.line_id == line_id, Contact.language == language
+                )
+                if not hopeless:
                     theirs = theirs.where(Contact.stays_at.is_(None))
-                found += session.scalars(theirs.limit(limit - len(found)))
+                found += (
+                    Alone(row.id, hopeless=hopeless, told=row.stays_at is not None)
+                    for row in session.execute(theirs.limit(limit - len(found)))
+                )
     return found
 
 
@@ -172,7 +179,7 @@ def _admit(session: Session, contact: Contact, number: str, chosen: str | None, 
         advance(session, contact, "queued", now, queued_at=now)
         if contact.language in spoken:
             messages.speak(session, contact, number, _acknowledgement(contact, spoken), now)
-            dispatch.after(session, contact.organization_id, now)
+            dispatch.after(session, contact.organization_id, now, contact_id=contact.id)
         else:
             _tell_alone(session, contact, number, spoken, now)
     else:
@@ -228,7 +235,7 @@ def _choose(session: Session, contact: Contact, number: str, word: str, now: dat
         spoken = roster.spoken_on_shift(session, contact.line_id, now)
         if wished in spoken:
             messages.say(session, contact, number, "text_language", now)
-            dispatch.after(session, contact.organization_id, now)
+            dispatch.after(session, contact.organization_id, now, contact_id=contact.id)
         else:
             _tell_alone(session, contact, number, spoken, now)
 

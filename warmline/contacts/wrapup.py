@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from routing.facts import POLICY
+from routing.facts import TIMES
 from routing.states import EngagementState
 from warmline.contacts import dispatch, holding, legs, news, remembering, survey
 from warmline.db import reading, transaction
@@ -20,7 +20,7 @@ WITHOUT_REASON = {Disposition.NOT_A_CONVERSATION, Disposition.DROPPED}
 
 
 def begin(session: Session, engagement: Engagement, reason: str, now: datetime) -> None:
-    """A peer's talk is over: time to write the report, at most POLICY.wrap_up; none if it is written already."""
+    """A peer's talk is over: time to write the report, at most TIMES.wrap_up; none if it is written already."""
     advance(
         session,
         engagement,
@@ -28,7 +28,7 @@ def begin(session: Session, engagement: Engagement, reason: str, now: datetime) 
         now,
         why={"reason": reason},
         wrapping_at=now,
-        wrap_by=now + POLICY.wrap_up,
+        wrap_by=now + TIMES.wrap_up,
         reason=reason,
     )
     report = _report_of(session, engagement.contact_id, engagement.peer_id)
@@ -51,7 +51,7 @@ def finish(session: Session, engagement: Engagement, event: str, now: datetime) 
         legs.free(session, engagement.peer_id, now)
         news.for_peer(session, engagement.peer_id)
         news.for_organization(session, engagement.organization_id)
-        dispatch.after(session, engagement.organization_id, now)
+        dispatch.after(session, engagement.organization_id, now, peer_id=engagement.peer_id)
         survey.schedule(session, session.get_one(Contact, engagement.contact_id), now)
 
 

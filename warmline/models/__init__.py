@@ -2,6 +2,7 @@
 
 from warmline.models.account import Account, LoginSession, Role
 from warmline.models.alert import Alert
+from warmline.models.apart import Apart, AskedBy
 from warmline.models.base import Base
 from warmline.models.caller import Caller
 from warmline.models.contact import Channel, Contact
@@ -22,9 +23,9 @@ from warmline.models.resource import Resource, ResourceKind, ResourceStatus
 from warmline.models.survey import Survey
 
 __all__ = [
-    "Account", "Agreement", "Alert", "Base", "Callback", "Caller", "Channel", "Contact", "Direction", "Disposition",
-    "Engagement", "Event", "GivenTo", "Handoff", "HandoffOutcome", "Lease", "Leg", "LegKind", "Line", "LineNumber",
-    "LoginSession", "Message", "Offer", "Organization", "OutsideRequest", "Peer", "Presence", "Reason",
-    "Referral", "Report", "RequestKind", "Resource", "ResourceKind", "ResourceStatus", "Role", "Shift", "Survey",
-    "Warmth",
+    "Account", "Agreement", "Alert", "Apart", "AskedBy", "Base", "Callback", "Caller", "Channel", "Contact",
+    "Direction", "Disposition", "Engagement", "Event", "GivenTo", "Handoff", "HandoffOutcome", "Lease", "Leg",
+    "LegKind", "Line", "LineNumber", "LoginSession", "Message", "Offer", "Organization", "OutsideRequest", "Peer",
+    "Presence", "Reason", "Referral", "Report", "RequestKind", "Resource", "ResourceKind", "ResourceStatus", "Role",
+    "Shift", "Survey", "Warmth",
 ]  # fmt: skip

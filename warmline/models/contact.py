@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import ForeignKey, Index, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from routing.states import ContactState
@@ -56,6 +56,9 @@ class Contact(Base):
     # The QueueTime of the wait request whose answer asked for a yes to the survey: its repetition is answered alike.
     survey_asked_wait: Mapped[int | None]
     survey_ok_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    wish: Mapped[str | None] = mapped_column(String(20))  # routing.policy.Skill, chosen by the caller
+    wish_required: Mapped[bool] = mapped_column(default=False, server_default=false())
+    steps: Mapped[int] = mapped_column(default=0, server_default="0")  # overflow steps of the line that were taken
     ended_how: Mapped[str | None] = mapped_column(String(20))  # a prompt's key: the last words, if not the usual ones
 
     line: Mapped[Line] = relationship(lazy="joined", innerjoin=True)

@@ -1,9 +1,11 @@
 """The one way in which a state changes: a conditional UPDATE along its table, with its event row."""
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Executable, bindparam, insert, update
@@ -91,10 +93,28 @@ def record(
     session.execute(_WRITE, _event(row, event, now, old, new, why))
 
 
+def advance_all(
+    session: Session,
+    kind: type[Contact],
+    old: StrEnum,
+    event: str,
+    now: datetime,
+    why: Mapping[str, dict[str, Any]],
+) -> None:
+    """Move the rows whose ids are the keys of `why` from `old`, which they are held in, each with its event row."""
+    new = states.step(TABLES[kind], old, event)
+    table: Any = kind.__table__
+    moved = session.scalars(
+        update(kind).where(table.c.id.in_(why), table.c.state == old).values(state=new).returning(kind),
+        execution_options={"synchronize_session": False},
+    )
+    session.execute(_WRITE, [_event(row, event, now, old, new, why[row.id]) for row in moved])
+
+
 def begin(session: Session, now: datetime, *rows: Stateful) -> None:
     """Add new rows, in this order, in their first states, each with its event."""
-    for row in rows:
-        session.add(row)
+    for _, of_one_kind in groupby(rows, key=type):
+        session.add_all(of_one_kind)
         session.flush()
     session.execute(_WRITE, [_event(row, "began", now, new=row.state) for row in rows])
 

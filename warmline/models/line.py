@@ -27,6 +27,8 @@ class Line(Base):
     card: Mapped[dict[str, str] | None] = mapped_column(JSON)  # for a crisis: policy, centre, phone
     texts_at_once: Mapped[int] = mapped_column(default=2, server_default="2")  # that one peer may answer
     voice_with_texts: Mapped[bool] = mapped_column(default=False, server_default=false())  # calls beside texts
+    policy: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # as routing.policy.Policy.kept() writes it
+    paused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # by a supervisor: nobody is asked
     version: Mapped[int] = mapped_column(default=1, server_default="1")  # of the settings: each saving makes one more
 
     numbers: Mapped[list["LineNumber"]] = relationship(order_by="LineNumber.number")

@@ -15,14 +15,10 @@ class Offer(Base):
     __tablename__ = "offer"
     __table_args__ = (
         Index("uq_offer_live_peer", "peer_id", unique=True, postgresql_where=_PENDING, sqlite_where=_PENDING),
-        Index(
-            "uq_offer_live_contact",
-            "contact_id",
-            unique=True,
-            postgresql_where=_PENDING,
-            sqlite_where=_PENDING,
-        ),
+        # A contact may ring at several peers; that only one takes it, uq_engagement_live_contact says.
+        Index(None, "state", "deadline"),
         Index(None, "contact_id", "made_at"),
+        Index(None, "peer_id", "made_at"),
     )
 
     id: Mapped[str] = id_column()

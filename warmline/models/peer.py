@@ -17,10 +17,12 @@ class Peer(Base):
     account_id: Mapped[str] = mapped_column(ForeignKey("account.id"), unique=True)
     name: Mapped[str] = mapped_column(Encrypted)  # as colleagues see it on the board
     languages: Mapped[list[str]] = mapped_column(JSON)
+    skills: Mapped[list[str] | None] = mapped_column(JSON)  # routing.policy.Skill; None: nobody has written any down
     status: Mapped[PeerStatus] = state_column(PeerStatus, default=PeerStatus.OFF)
     status_at: Mapped[datetime] = mapped_column(UtcDateTime)
     status_reason: Mapped[str | None] = mapped_column(String(40))  # a code, set only when the system chose
     idle_since: Mapped[datetime] = mapped_column(UtcDateTime)
+    rests_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # after a heavy contact
 
     @property
     def identity(self) -> str:

@@ -3,9 +3,10 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON, ForeignKey, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
+from warmline.models.apart import AskedBy
 from warmline.models.base import Base, Encrypted, UtcDateTime, id_column, state_column
 
 
@@ -47,5 +48,7 @@ class Report(Base):
     text_ok: Mapped[bool] = mapped_column(default=False)
     saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # None: a draft
+    heavy: Mapped[bool] = mapped_column(default=False, server_default=false())  # the peer asks for time to recover
+    apart: Mapped[AskedBy | None] = mapped_column(String(10))  # who asked not to meet the other again
     remember: Mapped[bool | None]  # may the caller be remembered? None: the report does not say
     remember_as: Mapped[str | None] = mapped_column(Encrypted)  # of a draft; the finished report hands it to the caller

@@ -1,15 +1,16 @@
 """A line as its supervisors run it: open or closed, closed early, reopened, its settings, and what it says of them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, selectinload
 
-from routing import hours
+from routing import hours, policy
+from routing.policy import Policy
 from warmline import push
 from warmline.db import after_commit, reading, transaction
 from warmline.errors import Conflict, Invalid, NotFound
@@ -81,6 +82,25 @@ def opening(line: Line, now: datetime) -> Opening:
         opens=opens_next(line, now),
         early=early,
         why=dict(line.closed_words or {}) if early else {},
+    )
+
+
+def policies(session: Session, organization_id: str) -> dict[str, Policy]:
+    """The policies of an organization's lines, by the line's id."""
+    return _read_policies(session, Line.organization_id == organization_id)
+
+
+def policies_of(session: Session, line_ids: Collection[str]) -> dict[str, Policy]:
+    """The policies of these lines, by id."""
+    return _read_policies(session, Line.id.in_(line_ids))
+
+
+def today(session: Session, organization_id: str, now: datetime) -> datetime:
+    """When the day began that it is now at the organization's lines; of several, where it began first."""
+    zones = session.scalars(select(Line.time_zone).where(Line.organization_id == organization_id).distinct())
+    return min(
+        (now.astimezone(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0) for zone in zones),
+        default=now,
     )
 
 
@@ -220,6 +240,21 @@ def latest_saving(organization_id: str, line_id: str) -> Saving | None:
             return None
         account = session.get(Account, event.why["account"])
         return Saving(account.name if account else "", event.at, tuple(event.why["changed"]))
+
+
+def _read_policies(session: Session, which: ColumnElement[bool]) -> dict[str, Policy]:
+    rows = session.execute(
+        select(Line.id, Line.policy, Line.texts_at_once, Line.voice_with_texts, Line.paused_at).where(which)
+    )
+    return {
+        row.id: policy.read(
+            row.policy,
+            texts=row.texts_at_once,
+            voice_with_texts=row.voice_with_texts,
+            paused=row.paused_at is not None,
+        )
+        for row in rows
+    }
 
 
 def _closed_early(line: Line, now: datetime) -> bool:

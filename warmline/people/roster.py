@@ -3,16 +3,30 @@
 import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Text, and_, bindparam, cast, exists, literal, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from routing.facts import POLICY
+from routing.facts import TIMES
 from routing.facts import Peer as PeerFacts
 from routing.states import Activity, EngagementState, OfferState, PeerStatus, activity
 from warmline.models import Channel, Engagement, Offer, Peer, Presence, Shift
+from warmline.models.history import record
 
 NOT_OVER = (EngagementState.CONNECTING, EngagementState.ACTIVE, EngagementState.WRAPPING)
 
@@ -40,38 +54,73 @@ def activities(session: Session, peer_ids: Collection[str]) -> dict[str, Doing]:
     return {peer_id: _doing(engaged[peer_id], offered=peer_id in offered) for peer_id in peer_ids}
 
 
-def ready(session: Session, organization_id: str, now: datetime) -> list[PeerFacts]:
-    """Peers who chose Available and whose console was heard from, with their lines and what they do."""
+def free(
+    session: Session,
+    organization_id: str,
+    now: datetime,
+    *,
+    peer_id: str | None = None,
+    line_ids: Collection[str] | None = None,
+) -> list[PeerFacts]:
+    """Peers on shift who chose Available, whose console was heard from, and who do nothing or only write.
+
+    Only this peer, or only those on shift for one of these lines, if that is given: what changed concerns no others.
+    """
+    query = _FREE.where(Peer.id == peer_id) if peer_id is not None else _FREE
+    if line_ids is not None:
+        query = query.where(Shift.line_id.in_(line_ids))
     rows = session.execute(
-        select(Peer.id, Peer.status, Peer.idle_since, Peer.languages, Presence.seen_at)
-        .join(Presence, Presence.peer_id == Peer.id)
-        .where(
-            Peer.organization_id == organization_id,
-            Peer.status == PeerStatus.AVAILABLE,
-            Presence.seen_at >= now - POLICY.presence,
-        )
+        query, {"organization_id": organization_id, "now": now, "heard_since": now - TIMES.presence}
     ).all()
-    ids = [peer.id for peer in rows]
-    if not ids:
-        return []
-    lines = defaultdict(set)
-    for peer_id, line_id in session.execute(
-        select(Shift.peer_id, Shift.line_id).where(Shift.peer_id.in_(ids), on_now(now))
-    ):
-        lines[peer_id].add(line_id)
-    seen = activities(session, ids)
+    return _as_facts(rows)
+
+
+def with_today(session: Session, peers: Sequence[PeerFacts], since: datetime) -> list[PeerFacts]:
+    """The same peers with the number of contacts that each has taken `since`."""
+    taken: dict[str, int] = dict(
+        session.execute(
+            select(Engagement.peer_id, func.count())
+            .where(
+                Engagement.peer_id.in_([peer.id for peer in peers]),
+                Engagement.began_at >= since,
+                Engagement.state != EngagementState.FAILED,
+            )
+            .group_by(Engagement.peer_id)
+        ).all()
+    )
+    return [replace(peer, today=taken.get(peer.id, 0)) for peer in peers]
+
+
+def send_away(session: Session, peer: Peer, reason: str, now: datetime) -> None:
+    """Set a peer, whom the caller of this holds, to Away, with the reason that their screen shows."""
+    if peer.status is PeerStatus.AVAILABLE:
+        record(session, peer, "status", now, old=peer.status, new=PeerStatus.AWAY, why={"reason": reason})
+        peer.status, peer.status_at, peer.status_reason = PeerStatus.AWAY, now, reason
+
+
+def _as_facts(rows: Sequence[Any]) -> list[PeerFacts]:
+    """One row a shift → one peer with all of them."""
+    shifts: dict[str, dict[str, datetime | None]] = defaultdict(dict)
+    for row in rows:
+        before = shifts[row.id].get(row.line_id, row.ends_at)
+        # Two shifts at once: the one that ends later, or never.
+        shifts[row.id][row.line_id] = None if None in (before, row.ends_at) else max(before, row.ends_at)
+    peers = {row.id: row for row in rows}
     return [
         PeerFacts(
-            id=peer.id,
-            status=peer.status,
-            activity=seen[peer.id].activity,
-            threads=seen[peer.id].threads,
-            seen_at=peer.seen_at,
-            idle_since=peer.idle_since,
-            lines=frozenset(lines[peer.id]),
-            languages=frozenset(peer.languages),
+            id=row.id,
+            status=row.status,
+            activity=Activity.TALKING if row.threads else Activity.IDLE,
+            threads=row.threads,
+            seen_at=row.seen_at,
+            idle_since=row.idle_since,
+            shifts=shifts[row.id],
+            languages=frozenset(row.languages),
+            skills=frozenset(row.skills or ()),
+            rests_until=row.rests_until,
+            asked_at=row.asked_at,
         )
-        for peer in rows
+        for row in peers.values()
     ]
 
 
@@ -106,4 +155,36 @@ _SPOKEN = (
     .join(Shift, Shift.peer_id == Peer.id)
     .where(Shift.line_id == bindparam("line_id"), on_now(bindparam("now")))
     .distinct()
+)
+_writes = and_(Engagement.state == EngagementState.ACTIVE, Engagement.channel == Channel.TEXT)
+_theirs = Engagement.peer_id == Peer.id
+_FREE = (
+    select(
+        Peer.id,
+        Peer.status,
+        Peer.idle_since,
+        Peer.languages,
+        Peer.skills,
+        Peer.rests_until,
+        Presence.seen_at,
+        Shift.line_id,
+        Shift.ends_at,
+        select(func.count()).where(_theirs, _writes).correlate(Peer).scalar_subquery().label("threads"),
+        select(func.max(Offer.made_at))
+        .where(Offer.peer_id == Peer.id)
+        .correlate(Peer)
+        .scalar_subquery()
+        .label("asked_at"),
+    )
+    .join(Presence, Presence.peer_id == Peer.id)
+    .join(Shift, Shift.peer_id == Peer.id)
+    .where(
+        Peer.organization_id == bindparam("organization_id"),
+        Peer.status == PeerStatus.AVAILABLE,
+        Presence.seen_at >= bindparam("heard_since"),
+        or_(Peer.rests_until.is_(None), Peer.rests_until <= bindparam("now")),
+        on_now(bindparam("now")),
+        ~exists().where(Offer.peer_id == Peer.id, Offer.state == OfferState.PENDING),
+        ~exists().where(_theirs, Engagement.state.in_(NOT_OVER), ~_writes),
+    )
 )

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from routing.facts import POLICY
+from routing.facts import TIMES
 from routing.states import (
     IN_QUEUE,
     LIVE_ENGAGEMENT,
@@ -267,7 +267,7 @@ def _ended_offer(session: Session, peer_id: str, now: datetime) -> EndedOffer | 
         select(Offer.id, Offer.state, Offer.reason, Contact.channel, Line.name)
         .join(Contact, Contact.id == Offer.contact_id)
         .join(Line, Line.id == Contact.line_id)
-        .where(Offer.peer_id == peer_id, Offer.made_at > now - ENDED_OFFER_SHOWN - POLICY.ring)
+        .where(Offer.peer_id == peer_id, Offer.made_at > now - ENDED_OFFER_SHOWN - TIMES.ring)
         .order_by(Offer.made_at.desc())
         .limit(1)
     ).one_or_none()

@@ -9,7 +9,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from routing.eligibility import is_present
-from routing.facts import POLICY, Waiting
+from routing.facts import Waiting
 from routing.ranking import first_in_line
 from routing.states import (
     IN_QUEUE,
@@ -246,7 +246,7 @@ def _peers(session: Session, organization_id: str, now: datetime) -> tuple[PeerR
             peer,
             engagements[peer.id],
             offers.get(peer.id),
-            present=is_present(seen_at, POLICY, now),
+            present=is_present(seen_at, now),
             lines=tuple(sorted(lines[peer.id])),
         )
         for peer, seen_at in peers

@@ -1,0 +1,59 @@
+"""What is due for those who wait and for those who are asked: the facts, the decision, and who acts upon it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import and_, false, or_, select
+
+from routing.engine import decide
+from routing.facts import Close, Decision, Expire, MakeOffer, Overflow, Snapshot, Tell
+from routing.states import ContactState
+from warmline.contacts import dispatch, holding, news, offers, texts
+from warmline.db import reading, transaction
+from warmline.models import Contact, Line
+from warmline.models.history import record
+from warmline.people import lines
+
+
+def decisions(now: datetime) -> Sequence[Decision]:
+    """Everything that is to be done at `now` for somebody who waits, but for offers: those are dispatch's."""
+    with reading() as session:
+        chosen = session.execute(select(Line.id, Line.organization_id).where(Line.policy.is_not(None))).all()
+        policies = lines.policies_of(session, [line.id for line in chosen])
+        late = [
+            and_(
+                Contact.line_id == line.id,
+                Contact.organization_id == line.organization_id,
+                Contact.queued_at <= now - step.after,
+                Contact.steps <= number,
+            )
+            for line in chosen
+            for number, step in enumerate(policies[line.id].steps)
+        ]
+        waits = Contact.state == ContactState.WAITING
+        waiting = dispatch.facts(session, policies, [waits, or_(false(), *late)]) if late else ()
+    ringing, alone = offers.ringing(now), texts.alone(now)
+    return decide(Snapshot(waiting, policies=policies, ringing=tuple(ringing), alone=tuple(alone)), now)
+
+
+def act(decision: Decision, now: datetime) -> None:
+    """Do what was decided; each verb looks again at what may have changed meanwhile."""
+    match decision:
+        case Expire():
+            offers.expire(decision.offer, decision.reason, now)
+        case Overflow():
+            take_step(decision, now)
+        case Tell() | Close():
+            texts.nobody_left(decision.contact, now)
+        case MakeOffer():
+            dispatch.make([decision], now)
+
+
+def take_step(decision: Overflow, now: datetime) -> None:
+    """Record that steps of the line are taken for a contact; from then on whoever they reach is asked as well."""
+    with transaction() as session:
+        contact = holding.contact(session, decision.contact)
+        if contact.state is ContactState.WAITING and contact.steps < decision.steps:
+            contact.steps = decision.steps
+            record(session, contact, "overflow", now, why={"steps": list(decision.kinds)})
+            news.for_line(session, contact.line_id)
