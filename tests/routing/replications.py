@@ -1,16 +1,18 @@
 """Days of a line, played again and again: what they say of its figures, and how sure of it one may be."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist, fmean, stdev
+from typing import Any
 
 import ciw
 
+from bench.day import MIDNIGHT, WARM_UP, simulated
+from routing.day import Arrival, figures
 from routing.estimates import HOUR, Load
 
-WARM_UP = 4 * HOUR  # before the day: the line begins empty, and is to be as on any other day
-COOL_DOWN = 8 * HOUR  # after it: ciw tells of a contact when it is over
+COOL_DOWN = 8 * HOUR  # after the day: ciw tells of a contact when it is over
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,6 @@ def interval(values: Iterable[float]) -> Interval:
     return Interval(fmean(sample), quantile * stdev(sample) / sqrt(len(sample)))
 
 
-def difference(ours: Iterable[float], theirs: Iterable[float]) -> Interval:
-    """Where the difference of two means lies that come from days of their own (Welch)."""
-    one, other = interval(ours), interval(theirs)
-    return Interval(one.mean - other.mean, sqrt(one.half**2 + other.half**2))
-
-
 def by_ciw(load: Load, peers: int, within: float, hours: float, seed: int) -> Day:
     """A day as ciw plays it: Poisson arrivals, exponential times, and whoever waits too long leaves."""
     ciw.seed(seed)
@@ -61,11 +57,47 @@ def by_ciw(load: Load, peers: int, within: float, hours: float, seed: int) -> Da
         number_of_servers=[peers],
     )
     simulation = ciw.Simulation(network)
-    end = WARM_UP + hours * HOUR
+    begin = WARM_UP.total_seconds()
+    end = begin + hours * HOUR
     simulation.simulate_until_max_time(end + COOL_DOWN)
-    came = [record for record in simulation.get_all_records() if WARM_UP <= record.arrival_date < end]
+    came = [record for record in simulation.get_all_records() if begin <= record.arrival_date < end]
     return Day(
         wait=fmean(record.waiting_time for record in came),
         abandoned=fmean(record.record_type == "renege" for record in came),
         answered_in_time=fmean(record.record_type == "service" and record.waiting_time <= within for record in came),
     )
+
+
+def by_engine(load: Load, peers: int, within: float, hours: float, seed: int) -> Day:
+    """A day as our own engine decides it."""
+    found = figures(simulated(load, peers, hours, seed), within)
+    return Day(found.wait, found.abandoned, found.answered_in_time)
+
+
+class _Own(ciw.dists.Distribution):  # type: ignore[misc]  # ciw ships no type hints
+    """Not drawn: each individual brings their own time."""
+
+    def __init__(self, seconds: Sequence[float]) -> None:
+        self.seconds = seconds
+
+    def sample(self, t: float | None = None, ind: Any = None) -> float:
+        return self.seconds[ind.id_number - 1]
+
+
+def the_same_by_ciw(arrivals: Sequence[Arrival], peers: int) -> list[tuple[float, bool]]:
+    """What becomes of these arrivals in ciw: how many seconds each waited, and whether they were answered."""
+    begin = MIDNIGHT - WARM_UP
+    times = [(arrival.at - begin).total_seconds() for arrival in arrivals]
+    between = [later - earlier for earlier, later in zip([0.0, *times], times, strict=False)]
+    network = ciw.create_network(
+        arrival_distributions=[ciw.dists.Sequential([*between, 10.0**9])],
+        service_distributions=[_Own([arrival.handle.total_seconds() for arrival in arrivals])],
+        reneging_time_distributions=[
+            _Own([arrival.patience.total_seconds() for arrival in arrivals if arrival.patience])
+        ],
+        number_of_servers=[peers],
+    )
+    simulation = ciw.Simulation(network)
+    simulation.simulate_until_max_time(times[-1] + 10 * COOL_DOWN)
+    records = sorted(simulation.get_all_records(), key=lambda record: record.id_number)
+    return [(record.waiting_time, record.record_type == "service") for record in records]
