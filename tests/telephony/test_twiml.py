@@ -36,7 +36,8 @@ def in_one_language(language: str) -> Iterator[Example]:
         (0, twiml.REMIND_SECONDS), (False, True), (None, survey), (False, True)
     ):
         wait = partial(twiml.wait, connecting=connecting, survey=asked, thanks=thanks)
-        yield from ((partial(wait, language, place, waited), Place.QUEUE) for place in (1, 7))
+        for place, minutes in product((None, 1, 7), (None, (0, 1), (0, 5), (3, 12))):
+            yield partial(wait, language, waited, place=place, minutes=minutes), Place.QUEUE
     yield partial(twiml.requeue_after_trouble, ID, OTHER, language), Place.CALL
     yield partial(twiml.dropped, ID, OTHER, language), Place.CALL
     yield partial(twiml.speak_and_hang_up, dict.fromkeys([language, *others], ODD)), Place.CALL

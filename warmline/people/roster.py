@@ -75,6 +75,14 @@ def free(
     return _as_facts(rows)
 
 
+def there(session: Session, organization_id: str, now: datetime, line_ids: Collection[str]) -> list[PeerFacts]:
+    """Peers on shift for one of these lines who chose Available and whose console was heard from, whatever they do."""
+    parameters = {"organization_id": organization_id, "now": now, "heard_since": now - TIMES.presence}
+    found = _as_facts(session.execute(_THERE.where(Shift.line_id.in_(line_ids)), parameters).all())
+    doing = activities(session, [peer.id for peer in found])
+    return [replace(peer, activity=doing[peer.id].activity, threads=doing[peer.id].threads) for peer in found]
+
+
 def with_today(session: Session, peers: Sequence[PeerFacts], since: datetime) -> list[PeerFacts]:
     """The same peers with the number of contacts that each has taken `since`."""
     taken: dict[str, int] = dict(
@@ -158,7 +166,7 @@ _SPOKEN = (
 )
 _writes = and_(Engagement.state == EngagementState.ACTIVE, Engagement.channel == Channel.TEXT)
 _theirs = Engagement.peer_id == Peer.id
-_FREE = (
+_THERE = (
     select(
         Peer.id,
         Peer.status,
@@ -182,9 +190,11 @@ _FREE = (
         Peer.organization_id == bindparam("organization_id"),
         Peer.status == PeerStatus.AVAILABLE,
         Presence.seen_at >= bindparam("heard_since"),
-        or_(Peer.rests_until.is_(None), Peer.rests_until <= bindparam("now")),
         on_now(bindparam("now")),
-        ~exists().where(Offer.peer_id == Peer.id, Offer.state == OfferState.PENDING),
-        ~exists().where(_theirs, Engagement.state.in_(NOT_OVER), ~_writes),
     )
+)
+_FREE = _THERE.where(
+    or_(Peer.rests_until.is_(None), Peer.rests_until <= bindparam("now")),
+    ~exists().where(Offer.peer_id == Peer.id, Offer.state == OfferState.PENDING),
+    ~exists().where(_theirs, Engagement.state.in_(NOT_OVER), ~_writes),
 )

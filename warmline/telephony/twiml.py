@@ -132,27 +132,30 @@ def enqueue(contact_id: str, queue: str) -> str:
 
 def wait(
     language: str,
-    place: int,
     waited: int,
     *,
+    place: int | None = None,
+    minutes: tuple[int, int] | None = None,
     connecting: bool = False,
     survey: str | None = None,
     thanks: bool = False,
 ) -> str:
     """What a waiting caller hears; Twilio asks for it again when it ends.
 
-    Whoever has waited long (`waited` in seconds) hears now and then whom else to call. `survey` is the path that a yes
-    to the survey is posted to, if it is asked for now; `thanks` for one that was just given.
+    `place` is told with the `minutes` that it will take, from and to, or None if nobody knows; without a place there is
+    nothing new to tell. Whoever has waited long (`waited` in seconds) hears now and then whom else to call. `survey` is
+    the path that a yes to the survey is posted to, if it is asked for now; `thanks` for one that was just given.
     """
     response = VoiceResponse()
     if connecting:
         _say(response, language, "connecting")
     elif thanks:
         _say(response, language, "survey_noted")
-    elif place <= 1:
-        _say(response, language, "place_next")
-    else:
-        _say(response, language, "place", place=place)
+    elif place is not None:
+        _say(response, language, "place_next" if place <= 1 else "place", place=place)
+        low, high = minutes or (0, 0)
+        key = "wait_unknown" if not high else "wait_between" if low else "wait_one" if high == 1 else "wait_up_to"
+        _say(response, language, key, low=low, high=high)
     if waited >= REMIND_SECONDS and waited % REMIND_SECONDS < WAIT_SECONDS and not connecting:
         _say(response, language, "crisis")
     if survey is not None:

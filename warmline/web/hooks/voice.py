@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from routing.states import LIVE_CONTACT, ContactState
 from warmline import clock
-from warmline.contacts import connect, intake, parting, survey
+from warmline.contacts import connect, intake, parting, survey, telling
 from warmline.db import reading
 from warmline.errors import Conflict, NotFound
 from warmline.models import Contact
@@ -108,12 +108,15 @@ def wait(contact_id: str) -> Response:
     elif not request.args.get("survey"):
         asks = survey.ask(contact, waited, now)
     agreed = bool(request.args.get("survey")) and field("Digits") == "1" and survey.agree(contact.id, now)
+    connecting = contact.state is ContactState.CONNECTING
+    told = telling.tell(contact, place, waited, now) if not connecting and not agreed else None
     return answer(
         twiml.wait(
             contact.language,
-            place,
             waited,
-            connecting=contact.state is ContactState.CONNECTING,
+            place=told.place if told else None,
+            minutes=(told.minutes.low, told.minutes.high) if told and told.minutes else None,
+            connecting=connecting,
             survey=f"/twilio/voice/contacts/{contact.id}/wait?survey=1" if asks else None,
             thanks=agreed,
         )
