@@ -36,7 +36,7 @@ def in_one_language(language: str) -> Iterator[Example]:
         (0, twiml.REMIND_SECONDS), (False, True), (None, survey), (False, True)
     ):
         wait = partial(twiml.wait, connecting=connecting, survey=asked, thanks=thanks)
-        for place, minutes in product((None, 1, 7), (None, (0, 1), (0, 5), (3, 12))):
+        for place, minutes in ((None, None), (1, None), (7, (0, 1)), (7, (0, 5)), (1, (3, 12))):
             yield partial(wait, language, waited, place=place, minutes=minutes), Place.QUEUE
     yield partial(twiml.requeue_after_trouble, ID, OTHER, language), Place.CALL
     yield partial(twiml.dropped, ID, OTHER, language), Place.CALL
