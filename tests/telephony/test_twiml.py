@@ -9,6 +9,7 @@ from itertools import product
 import pytest
 
 from config import prompts
+from routing.policy import Skill
 from tests.telephony.grammar import VERBS, Element, Place, faults, response
 from tests.telephony.sources import read
 from warmline.telephony import twiml
@@ -32,10 +33,13 @@ def in_one_language(language: str) -> Iterator[Example]:
         yield partial(twiml.language_menu, ID, ODD, languages, attempt, own), Place.CALL
     for spoken, attempt in product(([], others), (1, 2)):
         yield partial(twiml.instead, ID, language, spoken, attempt), Place.CALL
-    for waited, connecting, asked, thanks in product(
-        (0, twiml.REMIND_SECONDS), (False, True), (None, survey), (False, True)
+    every_wish = {str(key): wish.value for key, wish in enumerate(Skill, 1)}
+    for attempt, wishes in product((1, 2), ({"1": "veteran"}, every_wish)):
+        yield partial(twiml.wish_menu, ID, language, wishes, attempt), Place.CALL
+    for waited, connecting, asked, thanks, lifted in product(
+        (0, twiml.REMIND_SECONDS), (False, True), (None, survey), (False, True), (None, *Skill)
     ):
-        wait = partial(twiml.wait, connecting=connecting, survey=asked, thanks=thanks)
+        wait = partial(twiml.wait, connecting=connecting, survey=asked, thanks=thanks, lifted=lifted)
         yield from ((partial(wait, language, place, waited), Place.QUEUE) for place in (1, 7))
     yield partial(twiml.requeue_after_trouble, ID, OTHER, language), Place.CALL
     yield partial(twiml.dropped, ID, OTHER, language), Place.CALL

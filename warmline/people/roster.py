@@ -75,6 +75,33 @@ def free(
     return _as_facts(rows)
 
 
+def on_shift(session: Session, line_ids: Collection[str], now: datetime) -> list[PeerFacts]:
+    """Every peer on shift for one of these lines, whatever their status and whatever they do."""
+    asked_at = select(func.max(Offer.made_at)).where(Offer.peer_id == Peer.id).correlate(Peer).scalar_subquery()
+    rows = session.execute(
+        select(
+            Peer.id,
+            Peer.status,
+            Peer.idle_since,
+            Peer.languages,
+            Peer.skills,
+            Peer.rests_until,
+            Presence.seen_at,
+            Shift.line_id,
+            Shift.ends_at,
+            literal(0).label("threads"),
+            asked_at.label("asked_at"),
+        )
+        .join(Shift, Shift.peer_id == Peer.id)
+        .outerjoin(Presence, Presence.peer_id == Peer.id)
+        .where(Shift.line_id.in_(line_ids), on_now(now))
+    ).all()
+    doing = activities(session, {row.id for row in rows})
+    return [
+        replace(peer, activity=doing[peer.id].activity, threads=doing[peer.id].threads) for peer in _as_facts(rows)
+    ]
+
+
 def with_today(session: Session, peers: Sequence[PeerFacts], since: datetime) -> list[PeerFacts]:
     """The same peers with the number of contacts that each has taken `since`."""
     taken: dict[str, int] = dict(
