@@ -105,11 +105,11 @@ def _is_left(contact: Contact, coming: Sequence[tuple[timedelta, frozenset[str]]
 def _coming(
     session: Session, contacts: Sequence[Contact], now: datetime
 ) -> dict[str, list[tuple[timedelta, frozenset[str]]]]:
-    """By contact the peers on shift, whatever their status, who may be asked for it: from how long a wait on; skills."""
+    """By contact the peers on shift who may be asked for it: from how long a wait on, and their skills."""
     policies = lines.policies_of(session, {contact.line_id for contact in contacts})
     peers = roster.on_shift(session, {line for id, policy in policies.items() for line in policy.lines(id)}, now)
     callers = {contact.caller_id for contact in contacts if contact.caller_id is not None}
-    apart = set(session.execute(select(Apart.caller_id, Apart.peer_id).where(Apart.caller_id.in_(callers))).tuples())
+    apart = set(session.execute(select(Apart.caller_id, Apart.peer_id).where(Apart.caller_id.in_(callers))).all())
     return {
         contact.id: [
             (after, peer.skills)

@@ -97,9 +97,7 @@ def on_shift(session: Session, line_ids: Collection[str], now: datetime) -> list
         .where(Shift.line_id.in_(line_ids), on_now(now))
     ).all()
     doing = activities(session, {row.id for row in rows})
-    return [
-        replace(peer, activity=doing[peer.id].activity, threads=doing[peer.id].threads) for peer in _as_facts(rows)
-    ]
+    return [replace(peer, activity=doing[peer.id].activity, threads=doing[peer.id].threads) for peer in _as_facts(rows)]
 
 
 def with_today(session: Session, peers: Sequence[PeerFacts], since: datetime) -> list[PeerFacts]:
