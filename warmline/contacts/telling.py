@@ -50,10 +50,10 @@ def _expected(session: Session, contact: Contact, place: int, now: datetime) -> 
     if waiting is None:
         return None
     unasked = replace(waiting, asked=())
-    there = roster.there(session, contact.organization_id, now, policy.lines(contact.line_id))
+    on_shift = roster.on_shift(session, policy.lines(contact.line_id), now)
     serve = [
         peer
-        for peer in there
+        for peer in on_shift
         if not why_not(replace(peer, activity=Activity.IDLE, threads=0, rests_until=None), unasked, policy, now)
     ]
     free = sum(1 for peer in serve if not why_not(peer, waiting, policy, now))

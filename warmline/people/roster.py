@@ -75,12 +75,11 @@ def free(
     return _as_facts(rows)
 
 
-def there(session: Session, organization_id: str, now: datetime, line_ids: Collection[str]) -> list[PeerFacts]:
-    """Peers on shift for one of these lines who chose Available and whose console was heard from, whatever they do."""
-    parameters = {"organization_id": organization_id, "now": now, "heard_since": now - TIMES.presence}
-    found = _as_facts(session.execute(_THERE.where(Shift.line_id.in_(line_ids)), parameters).all())
-    doing = activities(session, [peer.id for peer in found])
-    return [replace(peer, activity=doing[peer.id].activity, threads=doing[peer.id].threads) for peer in found]
+def on_shift(session: Session, line_ids: Collection[str], now: datetime) -> list[PeerFacts]:
+    """Every peer on shift for one of these lines, whatever their status and whatever they do."""
+    rows = session.execute(_ON_SHIFT.where(Shift.line_id.in_(line_ids)), {"now": now}).all()
+    doing = activities(session, {row.id for row in rows})
+    return [replace(peer, activity=doing[peer.id].activity, threads=doing[peer.id].threads) for peer in _as_facts(rows)]
 
 
 def with_today(session: Session, peers: Sequence[PeerFacts], since: datetime) -> list[PeerFacts]:
@@ -166,35 +165,36 @@ _SPOKEN = (
 )
 _writes = and_(Engagement.state == EngagementState.ACTIVE, Engagement.channel == Channel.TEXT)
 _theirs = Engagement.peer_id == Peer.id
-_THERE = (
-    select(
-        Peer.id,
-        Peer.status,
-        Peer.idle_since,
-        Peer.languages,
-        Peer.skills,
-        Peer.rests_until,
-        Presence.seen_at,
-        Shift.line_id,
-        Shift.ends_at,
-        select(func.count()).where(_theirs, _writes).correlate(Peer).scalar_subquery().label("threads"),
-        select(func.max(Offer.made_at))
-        .where(Offer.peer_id == Peer.id)
-        .correlate(Peer)
-        .scalar_subquery()
-        .label("asked_at"),
-    )
-    .join(Presence, Presence.peer_id == Peer.id)
+_threads = select(func.count()).where(_theirs, _writes).correlate(Peer).scalar_subquery()
+_asked_at = select(func.max(Offer.made_at)).where(Offer.peer_id == Peer.id).correlate(Peer).scalar_subquery()
+_FACTS = select(
+    Peer.id,
+    Peer.status,
+    Peer.idle_since,
+    Peer.languages,
+    Peer.skills,
+    Peer.rests_until,
+    Presence.seen_at,
+    Shift.line_id,
+    Shift.ends_at,
+    _threads.label("threads"),
+    _asked_at.label("asked_at"),
+)
+_FREE = (
+    _FACTS.join(Presence, Presence.peer_id == Peer.id)
     .join(Shift, Shift.peer_id == Peer.id)
     .where(
         Peer.organization_id == bindparam("organization_id"),
         Peer.status == PeerStatus.AVAILABLE,
         Presence.seen_at >= bindparam("heard_since"),
+        or_(Peer.rests_until.is_(None), Peer.rests_until <= bindparam("now")),
         on_now(bindparam("now")),
+        ~exists().where(Offer.peer_id == Peer.id, Offer.state == OfferState.PENDING),
+        ~exists().where(_theirs, Engagement.state.in_(NOT_OVER), ~_writes),
     )
 )
-_FREE = _THERE.where(
-    or_(Peer.rests_until.is_(None), Peer.rests_until <= bindparam("now")),
-    ~exists().where(Offer.peer_id == Peer.id, Offer.state == OfferState.PENDING),
-    ~exists().where(_theirs, Engagement.state.in_(NOT_OVER), ~_writes),
+_ON_SHIFT = (
+    _FACTS.join(Shift, Shift.peer_id == Peer.id)
+    .outerjoin(Presence, Presence.peer_id == Peer.id)
+    .where(on_now(bindparam("now")))
 )

@@ -22,7 +22,7 @@ from routing.states import (
 )
 from warmline import db
 from warmline.contacts.screens.safety import BoardAlert, board_alerts
-from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, on_shift, versioned
+from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, iso, on_shift, resting_until, versioned
 from warmline.contacts.screens.survey import SurveyToday, survey_today
 from warmline.models import (
     Channel,
@@ -70,6 +70,7 @@ class PeerRow:
     activity: Activity
     activity_since: datetime
     present: bool
+    rests_until: datetime | None
     lines: tuple[str, ...]
 
     @property
@@ -114,6 +115,7 @@ def board_state(organization_id: str, now: datetime) -> dict[str, Any]:
                     "status": row.status,
                     "activity": row.activity,
                     "since": row.since.isoformat(),
+                    "rests_until": iso(row.rests_until),
                 }
                 for row in shown.peers
             ],
@@ -247,6 +249,7 @@ def _peers(session: Session, organization_id: str, now: datetime) -> tuple[PeerR
             engagements[peer.id],
             offers.get(peer.id),
             present=is_present(seen_at, now),
+            rests_until=resting_until(peer, now),
             lines=tuple(sorted(lines[peer.id])),
         )
         for peer, seen_at in peers
@@ -260,6 +263,7 @@ def _peer_row(
     offered_at: datetime | None,
     *,
     present: bool,
+    rests_until: datetime | None,
     lines: tuple[str, ...],
 ) -> PeerRow:
     states = frozenset(engagement.state for engagement in engagements)
@@ -280,5 +284,6 @@ def _peer_row(
         # Of several texts the first began the talking.
         activity_since=min((at for at in began[doing] if at), default=peer.status_at),
         present=present,
+        rests_until=rests_until,
         lines=lines,
     )
