@@ -48,11 +48,12 @@ def form_of(page: str) -> dict[str, str]:
     body = page.split('class="line-form"')[1].split("</form>")[0]
     for kind, attributes, text, options in INPUT.findall(body):
         read = dict(re.findall(r'([\w-]+)="([^"]*)"', attributes))
-        if "name" not in read or (read.get("type") == "checkbox" and not re.search(r"\bchecked\b", attributes)):
+        optional = read.get("type") in ("checkbox", "radio")
+        if "name" not in read or (optional and not re.search(r"\bchecked\b", attributes)):
             continue
         if kind == "select":
-            chosen = re.search(r'value="(\w+)"\s+selected', options)
-            form[read["name"]] = chosen[1] if chosen else re.findall(r'value="(\w+)"', options)[0]
+            chosen = re.search(r'value="([\w-]*)"\s+selected', options)
+            form[read["name"]] = chosen[1] if chosen else re.findall(r'value="([\w-]*)"', options)[0]
         else:
             form[read["name"]] = html.unescape(text if kind == "textarea" else read.get("value", ""))
     return form
@@ -247,13 +248,14 @@ class TestSettings:
         ]
 
     def test_more_rows_without_saving(self, cast: Cast) -> None:
-        form = settings(cast.supervisor) | {"holiday-0-date": "2026-12-25", "card-policy": "typed", "more": "yes"}
+        form = settings(cast.supervisor) | {"holiday-0-date": "2026-12-25", "card-policy": "typed", "more": "holidays"}
         answer = save(cast.supervisor, form)
         assert answer.status_code == 200
         again = form_of(answer.text)
         assert again["holiday-0-date"] == "2026-12-25"
         assert again["card-policy"] == "typed"
         assert len([name for name in again if name.endswith("-date")]) == 4
+        assert len([name for name in again if re.fullmatch(r"step-\d-kind", name)]) == 2, "only where they were asked for"
         assert line().version == 1
 
     def test_a_holiday_is_removed(self, cast: Cast) -> None:
