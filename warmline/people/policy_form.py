@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import copy
 from datetime import timedelta
 from typing import Any
 
@@ -28,7 +29,7 @@ SENTENCES = {
         Invalid("Nobody on this line's roster has it, so nobody could be asked.", code="nobody_has"),
         Invalid("Nobody on this line's roster has all of them, so nobody could be asked.", code="nobody_has_all"),
         Invalid("Nobody who may be asked has it: callers would wish in vain.", code="nobody_grants"),
-        Invalid("Nobody who may be asked has it: whoever wishes for it would wait for ever.", code="waits_for_nobody"),
+        Invalid("Nobody who may be asked has it: whoever wishes for it would wait forever.", code="waits_for_nobody"),
         Invalid("Every peer of this line must have it, so there is nothing to wish for.", code="everybody_has"),
         Invalid("Another wish has this key.", code="wish_twice"),
         Invalid("A wish that is not waited for is none. Give it some time.", code="not_waited_for"),
@@ -168,4 +169,6 @@ def _field(mistake: Mistake, rows: Sequence[int]) -> str:
 
 
 def _sentence(mistake: Mistake) -> Invalid:
-    return Invalid(SENTENCES[mistake.code].message, code=mistake.code, **mistake.values)
+    sentence = copy(SENTENCES[mistake.code])
+    sentence.values = dict(mistake.values)
+    return sentence
