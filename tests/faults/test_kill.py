@@ -46,6 +46,8 @@ ELSEWHERE = {
     "people.accounts.choose_language": "no contact depends on it",
     "people.lines.close_early": "no call depends on it",
     "people.lines.reopen": "no call depends on it",
+    "people.lines.pause": "no call depends on it",
+    "people.lines.resume": "no call depends on it",
     "people.lines.change": "no call depends on it",
     "directory.demo.seed": "runs before the product starts",
     "directory.resources.add": "no contact depends on it",
