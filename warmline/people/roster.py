@@ -75,6 +75,13 @@ def free(
     return _as_facts(rows)
 
 
+def everybody(session: Session, organization_id: str, now: datetime) -> list[PeerFacts]:
+    """Every peer of an organization, as `free` would see them if they were free: on shift or not, whatever they do."""
+    rows = session.execute(_EVERYBODY, {"organization_id": organization_id, "now": now}).all()
+    doing = activities(session, {row.id for row in rows})
+    return [replace(peer, activity=doing[peer.id].activity, threads=doing[peer.id].threads) for peer in _as_facts(rows)]
+
+
 def with_today(session: Session, peers: Sequence[PeerFacts], since: datetime) -> list[PeerFacts]:
     """The same peers with the number of contacts that each has taken `since`."""
     taken: dict[str, int] = dict(
@@ -102,6 +109,8 @@ def _as_facts(rows: Sequence[Any]) -> list[PeerFacts]:
     """One row a shift → one peer with all of them."""
     shifts: dict[str, dict[str, datetime | None]] = defaultdict(dict)
     for row in rows:
+        if row.line_id is None:
+            continue
         before = shifts[row.id].get(row.line_id, row.ends_at)
         # Two shifts at once: the one that ends later, or never.
         shifts[row.id][row.line_id] = None if None in (before, row.ends_at) else max(before, row.ends_at)
@@ -158,7 +167,7 @@ _SPOKEN = (
 )
 _writes = and_(Engagement.state == EngagementState.ACTIVE, Engagement.channel == Channel.TEXT)
 _theirs = Engagement.peer_id == Peer.id
-_FREE = (
+_SEEN = (
     select(
         Peer.id,
         Peer.status,
@@ -176,10 +185,13 @@ _FREE = (
         .scalar_subquery()
         .label("asked_at"),
     )
-    .join(Presence, Presence.peer_id == Peer.id)
+    .select_from(Peer)
+    .where(Peer.organization_id == bindparam("organization_id"))
+)
+_FREE = (
+    _SEEN.join(Presence, Presence.peer_id == Peer.id)
     .join(Shift, Shift.peer_id == Peer.id)
     .where(
-        Peer.organization_id == bindparam("organization_id"),
         Peer.status == PeerStatus.AVAILABLE,
         Presence.seen_at >= bindparam("heard_since"),
         or_(Peer.rests_until.is_(None), Peer.rests_until <= bindparam("now")),
@@ -187,4 +199,7 @@ _FREE = (
         ~exists().where(Offer.peer_id == Peer.id, Offer.state == OfferState.PENDING),
         ~exists().where(_theirs, Engagement.state.in_(NOT_OVER), ~_writes),
     )
+)
+_EVERYBODY = _SEEN.outerjoin(Presence, Presence.peer_id == Peer.id).outerjoin(
+    Shift, and_(Shift.peer_id == Peer.id, on_now(bindparam("now")))
 )
