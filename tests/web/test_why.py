@@ -18,6 +18,7 @@ from warmline.contacts import availability, dispatch, offers
 from warmline.contacts.screens import why
 from warmline.models import Apart, Contact, Line, Offer, Peer, Shift
 from warmline.models.apart import AskedBy
+from warmline.people import roster
 
 
 def read(person: Person, path: str) -> str:
@@ -297,6 +298,53 @@ def test_whoever_only_ranked_behind_reads_in_which_order_the_line_asks(cast: Cas
     assert "This line asks whoever has been free longest." in page
 
 
+@pytest.mark.parametrize(("strategy", "first"), [("longest_idle", "Marisol Vega"), ("fewest_today", "Robin Hale")])
+def test_of_two_who_may_be_asked_the_line_s_order_says_who_comes_first(cast: Cast, strategy: str, first: str) -> None:
+    """Marisol has been free longer, and has taken a contact today."""
+    keep("Georgia", strategy=strategy)
+    start = clock.now()
+    robin, marisol = peer(cast.peer1), peer(cast.peer2)
+    is_ready(cast.peer2)
+    taken = calls()
+    cast.peer2.post(f"/console/offers/{state(cast.peer2)['offers'][0]['id']}/accept")
+    talk(taken)
+    hangs_up(taken)
+    cast.peer2.post(f"/console/contacts/{taken}/report", disposition="support_given", reasons="social")
+    with time_machine.travel(start + timedelta(seconds=30)):
+        is_ready(cast.peer1)
+        availability.seen(marisol, clock.now())
+        change(Peer, marisol.id, languages=["en"])
+        contact = calls(number="+14045550124", language="es")
+        for each in (robin, marisol):  # and nobody hears of it yet
+            change(Peer, each.id, languages=["en", "es"])
+        assert why.still_waits(robin.organization_id, contact, clock.now()).next == first
+        behind = {
+            shown.name: shown.chances[0].before
+            for shown in (why.not_asked(robin.organization_id, each.id, clock.now()) for each in (robin, marisol))
+        }
+        (second,) = {"Marisol Vega", "Robin Hale"} - {first}
+        assert behind == {first: (), second: (first,)}
+        assert f"first comes {first}" in not_asked(cast, cast.peer1 if second == "Robin Hale" else cast.peer2)
+
+
+def test_what_was_before_the_shift_is_not_shown(cast: Cast) -> None:
+    is_ready(cast.peer2)
+    calls()
+    robin, now = peer(cast.peer1), clock.now()
+    assert len(why.not_asked(robin.organization_id, robin.id, now).passed) == 1
+    with db.transaction() as session:
+        session.execute(update(Shift).where(Shift.peer_id == robin.id).values(starts_at=now + timedelta(seconds=1)))
+    assert why.not_asked(robin.organization_id, robin.id, now + timedelta(seconds=2)).passed == ()
+
+
+def test_a_peer_without_a_shift_reads_that(cast: Cast) -> None:
+    on_shift_for(cast.peer1)
+    calls()
+    page = read(cast.peer1, "/console/why")
+    assert "You are not on shift now." in page
+    assert "Nobody is waiting." in page
+
+
 def test_an_offer_of_one_s_own_is_nothing_that_one_was_not_asked_for(cast: Cast) -> None:
     keep("Georgia", strategy="ring_several")
     is_ready(cast.peer1)
@@ -330,6 +378,26 @@ def test_a_peer_learns_nothing_of_what_a_caller_confided(cast: Cast) -> None:
     theirs = not_asked(cast, cast.peer1)
     assert "is not whom the caller wished for (veteran)" in theirs
     assert "is not to meet this caller again" in theirs
+
+
+def test_the_pages_see_a_free_peer_as_dispatch_does(cast: Cast) -> None:
+    is_ready(cast.peer1)
+    is_ready(cast.peer2)
+    writes()
+    writer = cast.peer1 if state(cast.peer1)["offers"] else cast.peer2
+    writer.post(f"/console/offers/{state(writer)['offers'][0]['id']}/accept")
+    robin = peer(cast.peer1)
+    with db.reading() as session:
+        free = {each.id: each for each in roster.free(session, robin.organization_id, clock.now())}
+        everybody = {each.id: each for each in roster.everybody(session, robin.organization_id, clock.now())}
+    assert len(free) == 2
+    assert {id: everybody[id] for id in free} == free
+    on_shift_for(writer)
+    availability.choose(peer(writer), "away", clock.now())
+    with db.reading() as session:
+        assert peer(writer).id not in {each.id for each in roster.free(session, robin.organization_id, clock.now())}
+        (away,) = (each for each in roster.everybody(session, robin.organization_id, clock.now()) if not each.shifts)
+    assert (away.id, away.status, away.threads) == (peer(writer).id, PeerStatus.AWAY, 1)
 
 
 # Who may read it
