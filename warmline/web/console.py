@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from warmline import clock
 from warmline.contacts import availability, messages, offers, parting, remembering, resting, screens, wrapup
+from warmline.contacts.screens import why as reasons
 from warmline.models import Channel
 from warmline.telephony.twilio_gateway import softphone_token
 from warmline.web import access, referrals
@@ -36,6 +37,19 @@ def fragment() -> ResponseReturnValue:
 @access.role("peer")
 def state() -> ResponseReturnValue:
     return jsonify(screens.console_state(access.peer().id, clock.now()))
+
+
+@blueprint.get("/why")
+@access.role("peer")
+def why() -> ResponseReturnValue:
+    """Why the peer who looks is not asked, or was not asked lately."""
+    return _why("why/page.html")
+
+
+@blueprint.get("/why/fragment")
+@access.role("peer")
+def why_fragment() -> ResponseReturnValue:
+    return _why("why/_not_asked.html")
 
 
 @blueprint.post("/status")
@@ -132,8 +146,28 @@ def _render(template: str) -> ResponseReturnValue:
     view = screens.console(access.peer().id, now, request.args.get("contact"))
     results = referrals.found(view)
     html = render_template(template, view=view, results=results, now=now, softphone_module=_softphone_module())
+    return _fresh(html, (view, results))
+
+
+def _why(template: str) -> ResponseReturnValue:
+    now, peer = clock.now(), access.peer()
+    view = reasons.for_themselves(reasons.not_asked(peer.organization_id, peer.id, now))
+    html = render_template(
+        template,
+        view=view,
+        now=now,
+        part="why/_not_asked.html",
+        here=url_for("console.why_fragment"),
+        back=url_for("console.page"),
+        own=True,
+    )
+    return _fresh(html, view)
+
+
+def _fresh(html: str, shown: object) -> ResponseReturnValue:
+    """304 while the browser has it."""
     response = current_app.make_response(html)
-    response.set_etag(screens.version((view, results)))
+    response.set_etag(screens.version(shown))
     return response.make_conditional(request)
 
 

@@ -64,13 +64,14 @@ class OfferCard:
 
 @dataclass(frozen=True, slots=True)
 class EndedOffer:
-    """An offer that ended a moment ago without the peer's doing."""
+    """An offer that ended a moment ago without the peer's doing. `taken_by`: the peer who was quicker."""
 
     id: str
     channel: Channel
     line: str
     state: OfferState
     reason: str | None
+    taken_by: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +288,7 @@ def _offers(session: Session, peer_id: str) -> tuple[OfferCard, ...]:
 def _ended_offer(session: Session, peer_id: str, now: datetime) -> EndedOffer | None:
     """The peer's latest offer, if it ended within the last minute and by nothing that the peer did."""
     row = session.execute(
-        select(Offer.id, Offer.state, Offer.reason, Contact.channel, Line.name)
+        select(Offer.id, Offer.state, Offer.reason, Offer.contact_id, Offer.decided_at, Contact.channel, Line.name)
         .join(Contact, Contact.id == Offer.contact_id)
         .join(Line, Line.id == Contact.line_id)
         .where(Offer.peer_id == peer_id, Offer.made_at > now - ENDED_OFFER_SHOWN - TIMES.ring)
@@ -296,7 +297,15 @@ def _ended_offer(session: Session, peer_id: str, now: datetime) -> EndedOffer | 
     ).one_or_none()
     if row is None or row.state not in UNANSWERED or row.reason == "status":
         return None
-    return EndedOffer(id=row.id, channel=row.channel, line=row.name, state=row.state, reason=row.reason)
+    taken_by = None
+    if row.state is OfferState.LOST:
+        taken = (Offer.contact_id == row.contact_id, Offer.state == OfferState.ACCEPTED)
+        taken_by = session.scalar(
+            select(Peer.name).join(Offer, Offer.peer_id == Peer.id).where(*taken, Offer.decided_at == row.decided_at)
+        )
+    return EndedOffer(
+        id=row.id, channel=row.channel, line=row.name, state=row.state, reason=row.reason, taken_by=taken_by
+    )
 
 
 def _contacts(session: Session, peer_id: str, now: datetime) -> tuple[ContactEntry, ...]:
