@@ -112,11 +112,7 @@ def facts(
         return ()
     asked = defaultdict(list)
     asked_until: dict[str, datetime | None] = {}
-    for contact_id, peer_id, decided_at in session.execute(
-        select(Offer.contact_id, Offer.peer_id, Offer.decided_at)
-        .where(Offer.contact_id.in_([row.id for row in rows]))
-        .order_by(Offer.made_at, Offer.decided_at, Offer.id)
-    ):
+    for contact_id, peer_id, decided_at in session.execute(_ASKED, {"ids": [row.id for row in rows]}):
         asked[contact_id].append(peer_id)
         asked_until[contact_id] = decided_at
     apart = _apart(session, rows)
@@ -325,7 +321,7 @@ _IN_LINE = select(
 _ASKED = (
     select(Offer.contact_id, Offer.peer_id, Offer.decided_at)
     .where(Offer.contact_id.in_(bindparam("ids", expanding=True)))
-    .order_by(Offer.made_at, Offer.id)
+    .order_by(Offer.made_at, Offer.decided_at, Offer.id)
 )
 _HELD_CONTACTS = (
     select(
