@@ -41,6 +41,7 @@ class Rostered:
     begins: datetime
     ends: datetime
     languages: frozenset[str] = frozenset({"en"})
+    skills: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,5 +193,5 @@ class _Day:
 def _fresh(shift: Rostered) -> Peer:
     return Peer(
         id=shift.peer, status=PeerStatus.AVAILABLE, activity=Activity.IDLE, threads=0, seen_at=ALWAYS,
-        idle_since=shift.begins, shifts={LINE: shift.ends}, languages=shift.languages,
+        idle_since=shift.begins, shifts={LINE: shift.ends}, languages=shift.languages, skills=shift.skills,
     )  # fmt: skip
