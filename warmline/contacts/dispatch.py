@@ -128,7 +128,7 @@ def facts(
     for contact_id, peer_id, decided_at in session.execute(
         select(Offer.contact_id, Offer.peer_id, Offer.decided_at)
         .where(Offer.contact_id.in_([row.id for row in rows]))
-        .order_by(Offer.made_at, Offer.id)
+        .order_by(Offer.made_at, Offer.decided_at, Offer.id)
     ):
         asked[contact_id].append(peer_id)
         asked_until[contact_id] = decided_at
