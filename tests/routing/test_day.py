@@ -102,6 +102,16 @@ def test_two_shifts_of_one_peer_may_touch():
     assert told(day) == [(0, "robin"), (7, "robin"), (5, "robin")]
 
 
+def test_of_two_shifts_that_overlap_the_later_counts():
+    roster = [shift("robin", 0, 60), shift("robin", 30, 120)]
+    assert told(play([arrival(70)], roster)) == [(0, "robin")]
+
+
+def test_however_many_wait_for_another_language_a_peer_finds_whom_they_can_serve():
+    others = [arrival(0, patience=30, language="es") for _ in range(200)]
+    assert told(play([*others, arrival(1)], [shift("robin", 10, 60)]))[-1] == (9, "robin")
+
+
 def test_without_anybody_a_patient_caller_waits_to_the_end():
     assert told(play([arrival(0), arrival(30, patience=10)], [])) == [(40, None), (10, None)]
 

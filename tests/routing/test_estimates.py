@@ -191,6 +191,7 @@ def test_one_peer_more_never_makes_it_worse(load: Load, peers: int, within: floa
 
 
 @given(loads, st.integers(1, 120), st.floats(0, HOUR))
+@example(Load(per_hour=300, handle=14, patience=1), 3, 0.003)  # likelihoods of e^-10^13 are compared
 def test_ever_longer_patience_is_erlang_c(load: Load, peers: int, within: float):
     assume(load.erlangs < 0.9 * peers)
     patient = Load(load.per_hour, load.handle, 1e12)
