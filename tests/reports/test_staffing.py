@@ -119,6 +119,15 @@ def test_what_is_needed_and_what_one_absence_means_is_erlang_a(past: Past) -> No
     assert row.one_fewer == erlang_a(load, 1, TARGET.within)
 
 
+def test_half_a_peer_is_one(past: Past) -> None:
+    past.answered("2026-11-17 10:00", waited=0, handled=15)
+    past.left("2026-11-17 10:15", waited=5)
+    past.shift(past.robin, "2026-11-17 10:00", "2026-11-17 10:30")
+    row = only(one_week(past))
+    assert row.peers == 0.5
+    assert row.there == erlang_a(Load(per_hour=2, handle=15 * 60, patience=5 * 60), 1, TARGET.within)
+
+
 def test_where_nobody_ever_left_too_much_work_has_no_figures(past: Past) -> None:
     for number in range(3):
         past.answered(local("2026-11-17 10:00") + minutes(number), waited=0, handled=30)
