@@ -182,6 +182,7 @@ class TestRingingSeveral:
             for peer in three:
                 session.get_one(Peer, peer.id).status = "break"  # type: ignore[assignment]  # the enum's value
         first, _ = world.waits()
+        world.now += timedelta(seconds=1)
         second, _ = world.waits(OTHER_CALLER)
         with db.transaction() as session:
             for peer in three:
