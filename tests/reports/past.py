@@ -33,8 +33,13 @@ class Past:
         self.now = world.now
         self.robin, self.marisol = world.peer1, world.peer2
         self.line, self.harbor = self._line(GEORGIA), self._line(HARBOR)
+        self.sister = Line(
+            id=new_id(), organization_id=self.line.organization_id, name="Sister", time_zone="America/New_York",
+            languages=["en"], hours={},
+        )  # fmt: skip
         with db.transaction() as session:
             session.execute(delete(Shift))
+            session.add(self.sister)
 
     def _line(self, number: str) -> Line:
         line = line_at(number)
@@ -57,6 +62,10 @@ class Past:
     def left(self, at: datetime | str, waited: float, **facts: Any) -> str:
         """A call that was given up."""
         return self._call(at, waited, ContactState.ABANDONED, **facts)
+
+    def missed(self, at: datetime | str, waited: float) -> str:
+        """A call that ended because nobody on shift could answer."""
+        return self._call(at, waited, ContactState.MISSED)
 
     def engaged(self, contact_id: str, peer: Peer, begins: datetime, handled: float) -> None:
         """A peer's part in a contact: talk, and two minutes of wrap-up, together `handled` minutes."""

@@ -49,6 +49,21 @@ def test_without_the_only_peer_everybody_leaves_when_their_patience_ends(past: P
     assert 2 * figures.wait - 4 * 60 == pytest.approx(6 * 60, rel=0.5)
 
 
+def test_whoever_left_leaves_when_they_did(past: Past) -> None:
+    past.left("2026-11-17 10:05", waited=4)
+    past.answered("2026-11-17 10:20", waited=0, handled=20)
+    past.shift(past.robin, "2026-11-17 10:10", "2026-11-17 17:00")
+    assert (played(past).everybody.abandoned, played(past).everybody.wait) == (0.5, 2 * 60)
+
+
+def test_patience_is_learned_from_the_weeks_before(past: Past) -> None:
+    past.left("2026-09-20 10:00", waited=30)  # too long ago
+    past.left("2026-11-01 10:00", waited=3)
+    past.left("2026-11-18 10:00", waited=30)  # the day after
+    past.answered("2026-11-17 10:00", waited=1, handled=20)
+    assert played(past).patience == 4 * 60
+
+
 def test_whoever_was_missed_most_stands_first(past: Past) -> None:
     past.shift(past.robin, "2026-11-17 12:00", "2026-11-17 13:00")
     past.shift(past.marisol, "2026-11-17 09:00", "2026-11-17 17:00")

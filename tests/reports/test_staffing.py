@@ -52,6 +52,7 @@ def test_what_is_no_call_of_these_weeks_to_this_line_does_not_count(past: Past) 
     past.answered("2026-11-12 23:59", waited=0, handled=20)
     past.answered("2026-11-20 00:00", waited=0, handled=20)
     past.left("2026-11-17 10:00", waited=3, line=past.harbor)
+    past.left("2026-11-17 10:00", waited=3, line=past.sister)
     past.left("2026-11-17 10:00", waited=3, channel=Channel.TEXT)
     assert one_week(past).rows == ()
 
@@ -64,6 +65,12 @@ def test_a_call_given_up_at_once_is_no_work_but_tells_of_patience(past: Past) ->
     assert only(found).offered == 2
     assert (found.calls, found.left) == (3, 2)
     assert found.patience == pytest.approx((120 + 9 + 10) / 2)
+
+
+def test_whom_nobody_could_answer_has_not_lost_patience(past: Past) -> None:
+    past.missed("2026-11-17 10:00", waited=2)
+    found = one_week(past)
+    assert (only(found).offered, found.calls, found.left, found.patience) == (1, 1, 0, inf)
 
 
 def test_a_caller_who_was_dropped_and_came_back_is_one_call_of_both_talks(past: Past) -> None:
@@ -93,6 +100,11 @@ def test_peers_are_those_on_shift_each_once(past: Past) -> None:
 def test_a_shift_without_an_end_goes_on_to_the_end_of_the_weeks(past: Past) -> None:
     past.shift(past.robin, "2026-11-01 10:30", None)
     assert [row.peers for row in one_week(past).rows] == [1] * 7 * 24
+
+
+def test_a_shift_that_goes_on_after_the_last_midnight_counts_until_then(past: Past) -> None:
+    past.shift(past.robin, "2026-11-19 22:00", "2026-11-20 13:00")
+    assert [(row.weekday, row.hour, row.peers) for row in one_week(past).rows] == [(3, 22, 1), (3, 23, 1)]
 
 
 def test_on_the_day_on_which_clocks_go_back_an_hour_is_two(past: Past) -> None:
