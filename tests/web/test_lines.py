@@ -420,7 +420,7 @@ class TestPolicy:
             (
                 {"wish-idd": "1", "wish_required": "yes"},
                 "wish-idd",
-                "Nobody who may be asked has it: whoever wishes for it would wait forever.",
+                "Nobody who may be asked has it, so it cannot be required.",
             ),
             (
                 {"wish-veteran": "1", "skill-veteran": "yes"},
