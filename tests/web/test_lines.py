@@ -326,6 +326,11 @@ def minutes(number: float) -> int:
 class TestPolicy:
     """Whom the line asks, and what it does when nobody comes."""
 
+    @pytest.fixture(autouse=True)
+    def _no_skills(self, cast: Cast) -> None:
+        with db.transaction() as session:
+            session.execute(update(Peer).values(skills=None))
+
     def test_saving_what_the_page_shows_changes_nothing(self, cast: Cast) -> None:
         has_skills(cast.peer1, "veteran", "parent")
         kept = {
