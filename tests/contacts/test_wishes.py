@@ -106,7 +106,8 @@ def test_a_choice_is_kept_with_its_event_and_only_once(world: World, policy: Any
     has(world.peer1, "veteran")
     contact = arrives(world)
     for _ in range(2):
-        chosen = wishes.choose(contact.id, "2", world.now)
+        chosen, had_meaning = wishes.choose(contact.id, "2", world.now)
+        assert had_meaning
         assert (chosen.wish, chosen.wish_required) == ("veteran", required)
     assert world.events(contact.id) == ["began", "wish"]
     (event,) = world.all(Event, subject_id=contact.id, name="wish")
@@ -118,7 +119,8 @@ def test_any_other_key_and_silence_mean_anyone(world: World, key: str) -> None:
     line_has(REQUIRED)
     has(world.peer1, "veteran")
     contact = arrives(world)
-    chosen = wishes.choose(contact.id, key, world.now)
+    chosen, had_meaning = wishes.choose(contact.id, key, world.now)
+    assert had_meaning is (key in ("9", ""))
     assert (chosen.wish, chosen.wish_required) == (None, False)
     assert world.events(contact.id) == ["began"]
 
@@ -127,7 +129,7 @@ def test_who_waits_already_chooses_no_more(world: World) -> None:
     line_has(REQUIRED)
     has(world.peer1, "veteran")
     contact_id, _ = world.waits()
-    assert wishes.choose(contact_id, "2", world.now).wish is None
+    assert wishes.choose(contact_id, "2", world.now)[0].wish is None
 
 
 # Who is asked

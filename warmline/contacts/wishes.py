@@ -3,7 +3,7 @@
 By voice only: whoever writes is asked nothing before somebody reads it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -27,19 +27,20 @@ def menu(contact: Contact, now: datetime) -> dict[str, str]:
     A wish has the same key however many others are left out.
     """
     with reading() as session:
-        return _menu(session, contact, _policy(session, contact), now)
+        return _menu(session, contact, _policies(session, [contact]), now)
 
 
-def choose(contact_id: str, key: str, now: datetime) -> Contact:
-    """An arriving caller pressed a key of the menu; another one, or none, means anyone."""
+def choose(contact_id: str, key: str, now: datetime) -> tuple[Contact, bool]:
+    """An arriving caller pressed a key of the menu; any other, or none, means anyone. Whether the key had a meaning."""
     with transaction() as session:
         contact = holding.contact(session, contact_id)
-        policy = _policy(session, contact)
-        wish = _menu(session, contact, policy, now).get(key)
+        policies = _policies(session, [contact])
+        wish = _menu(session, contact, policies, now).get(key)
         if contact.state is ContactState.ARRIVING and contact.wish != wish:
-            contact.wish, contact.wish_required = wish, wish is not None and policy.wish_for is None
+            contact.wish = wish
+            contact.wish_required = wish is not None and policies[contact.line_id].wish_for is None
             record(session, contact, "wish", now, new=wish, why={"required": contact.wish_required})
-        return contact
+        return contact, wish is not None or key in ("", ANYONE_KEY)
 
 
 def stranded(now: datetime) -> list[str]:
@@ -49,7 +50,7 @@ def stranded(now: datetime) -> list[str]:
         waiting = list(session.scalars(select(Contact).where(*required)))
         if not waiting:
             return []
-        coming = _coming(session, waiting, now)
+        coming = _coming(session, waiting, _policies(session, waiting), now)
         return [contact.id for contact in waiting if not _is_left(contact, coming[contact.id])]
 
 
@@ -59,7 +60,7 @@ def lift(contact_id: str, now: datetime) -> None:
         contact = holding.contact(session, contact_id)
         if contact.state is not ContactState.WAITING or contact.wish is None or not contact.wish_required:
             return
-        if _is_left(contact, _coming(session, [contact], now)[contact.id]):
+        if _is_left(contact, _coming(session, [contact], _policies(session, [contact]), now)[contact.id]):
             return  # somebody came meanwhile
         record(session, contact, "wish_lifted", now, old=contact.wish)
         contact.wish = None  # while wish_required stays: it was lifted, see `tell`
@@ -86,16 +87,17 @@ def tell(contact: Contact, waited: int, now: datetime) -> str | None:
         return happened["wish_lifted"].old
 
 
-def _menu(session: Session, contact: Contact, policy: Policy, now: datetime) -> dict[str, str]:
+def _menu(session: Session, contact: Contact, policies: Mapping[str, Policy], now: datetime) -> dict[str, str]:
+    policy = policies[contact.line_id]
     if not policy.wishes:
         return {}
-    coming = _coming(session, [contact], now)[contact.id]
+    coming = _coming(session, [contact], policies, now)[contact.id]
     granted = frozenset().union(*(skills for after, skills in coming if not after))
     return {str(number): wish for number, wish in enumerate(policy.wishes, 1) if wish in granted}
 
 
-def _policy(session: Session, contact: Contact) -> Policy:
-    return lines.policies_of(session, [contact.line_id])[contact.line_id]
+def _policies(session: Session, contacts: Sequence[Contact]) -> Mapping[str, Policy]:
+    return lines.policies_of(session, {contact.line_id for contact in contacts})
 
 
 def _is_left(contact: Contact, coming: Sequence[tuple[timedelta, frozenset[str]]]) -> bool:
@@ -103,10 +105,9 @@ def _is_left(contact: Contact, coming: Sequence[tuple[timedelta, frozenset[str]]
 
 
 def _coming(
-    session: Session, contacts: Sequence[Contact], now: datetime
+    session: Session, contacts: Sequence[Contact], policies: Mapping[str, Policy], now: datetime
 ) -> dict[str, list[tuple[timedelta, frozenset[str]]]]:
     """By contact the peers on shift who may be asked for it: from how long a wait on, and their skills."""
-    policies = lines.policies_of(session, {contact.line_id for contact in contacts})
     peers = roster.on_shift(session, {line for id, policy in policies.items() for line in policy.lines(id)}, now)
     callers = {contact.caller_id for contact in contacts if contact.caller_id is not None}
     apart = set(session.execute(select(Apart.caller_id, Apart.peer_id).where(Apart.caller_id.in_(callers))).all())
