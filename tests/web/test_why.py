@@ -294,6 +294,9 @@ def test_whoever_only_ranked_behind_reads_in_which_order_the_line_asks(cast: Cas
         (passed,) = why.not_asked(peer(cast.peer1).organization_id, peer(cast.peer1).id, clock.now()).passed
         assert passed.codes == ()
         page = read(cast.peer1, "/console/why")
+        availability.choose(peer(cast.peer2), "break", clock.now())
+        cast.peer1.post(f"/console/offers/{state(cast.peer1)['offers'][0]['id']}/decline")
+        assert codes_of_the_past(cast.peer1) == [()], "that one declined later does not count"
     assert "somebody else came first" in page
     assert "This line asks whoever has been free longest." in page
 
