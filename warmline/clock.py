@@ -15,7 +15,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from warmline import db
-from warmline.contacts import asking, availability, connect, dispatch, due, outbox, parting, survey, wrapup
+from warmline.contacts import asking, availability, connect, dispatch, due, outbox, parting, survey, wishes, wrapup
 from warmline.db import transaction
 from warmline.models import Callback, Lease
 from warmline.models.base import new_id
@@ -68,6 +68,7 @@ def tick(at: datetime, heard_since: datetime = LONG_AGO) -> None:
         (wrapup.overdue, wrapup.expire),
         (survey.due, survey.invite),
         (survey.overdue, survey.lapse),
+        (wishes.stranded, wishes.lift),
     ):
         for row_id in overdue(at):
             _attempt(act, row_id, at)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -27,6 +27,7 @@ from warmline.models.history import advance_all, begin
 from warmline.people import lines, roster
 
 AT_A_TIME = 100  # contacts looked at, and offers made, in one go
+SPARE = 4  # contacts looked at, at first, beyond the number of free peers: some may be refused
 MOST_KINDS = 20  # of peers that a query tells apart
 
 
@@ -42,7 +43,7 @@ def run(organization_id: str, now: datetime, contact_id: str | None = None, peer
             snapshot = look(session, organization_id, now, contact_id=contact_id, peer_id=peer_id, last=last)
         wanted = [decision for decision in decide(snapshot, now) if isinstance(decision, MakeOffer)]
         made += make(wanted, now)
-        if len(snapshot.waiting) < AT_A_TIME or len(wanted) >= len(snapshot.peers):
+        if len(snapshot.waiting) < _page(snapshot.peers, last) or len(wanted) >= len(snapshot.peers):
             return made
         last = snapshot.waiting[-1]  # peers are left, and perhaps somebody further behind for them
 
@@ -88,15 +89,17 @@ def look(
     peers = roster.free(session, organization_id, now, peer_id=peer_id, line_ids=reached)
     if not peers:
         return Snapshot()
-    wanted = [Contact.organization_id == organization_id, _offerable(), _for_these(policies, peers, now)]
-    if contact_id is not None:
-        wanted.append(Contact.id == contact_id)
+    wanted = [Contact.organization_id == organization_id, _offerable()]
+    wanted.append(_for_these(policies, peers, now) if contact_id is None else Contact.id == contact_id)
     if last is not None:
         behind = tuple_(Contact.queued_at, Contact.id) > (last.queued_at, last.id)
         wanted.append(or_(Contact.priority < last.priority, and_(Contact.priority == last.priority, behind)))
-    waiting = facts(session, policies, wanted)
-    if waiting and any(policy.strategy is Strategy.FEWEST_TODAY for policy in policies.values()):
+    waiting = facts(session, policies, wanted, _page(peers, last))
+    strategies = {policies[contact.line].strategy for contact in waiting}
+    if Strategy.FEWEST_TODAY in strategies:
         peers = roster.with_today(session, peers, lines.today(session, organization_id, now))
+    if Strategy.ROUND_ROBIN in strategies:
+        peers = roster.with_asked(session, peers)
     return Snapshot(waiting=waiting, peers=tuple(peers), policies=policies)
 
 
@@ -104,23 +107,7 @@ def facts(
     session: Session, policies: Mapping[str, Policy], wanted: Iterable[ColumnElement[bool]], limit: int = AT_A_TIME
 ) -> tuple[Waiting, ...]:
     """Contacts in line as the decision sees them, first in line first."""
-    rows = session.execute(
-        select(
-            Contact.id,
-            Contact.line_id,
-            Contact.caller_id,
-            Contact.channel,
-            Contact.language,
-            Contact.priority,
-            Contact.queued_at,
-            Contact.wish,
-            Contact.wish_required,
-            Contact.steps,
-        )
-        .where(*wanted)
-        .order_by(Contact.priority.desc(), Contact.queued_at, Contact.id)
-        .limit(limit)
-    ).all()
+    rows = session.execute(_IN_LINE.where(*wanted).limit(limit)).all()
     if not rows:
         return ()
     asked = defaultdict(list)
@@ -128,7 +115,7 @@ def facts(
     for contact_id, peer_id, decided_at in session.execute(
         select(Offer.contact_id, Offer.peer_id, Offer.decided_at)
         .where(Offer.contact_id.in_([row.id for row in rows]))
-        .order_by(Offer.made_at, Offer.id)
+        .order_by(Offer.made_at, Offer.decided_at, Offer.id)
     ):
         asked[contact_id].append(peer_id)
         asked_until[contact_id] = decided_at
@@ -178,31 +165,10 @@ def _make(decisions: Sequence[MakeOffer], now: datetime) -> int:
     with transaction() as session:
         contacts = {
             row.id: row
-            for row in session.execute(
-                select(
-                    Contact.id,
-                    Contact.organization_id,
-                    Contact.line_id,
-                    Contact.channel,
-                    Line.texts_at_once,
-                    Line.voice_with_texts,
-                )
-                .join(Line, Line.id == Contact.line_id)
-                .where(Contact.id.in_({decision.contact for decision in decisions}), _offerable())
-                .where(Line.paused_at.is_(None))
-                .order_by(Contact.id)
-                .with_for_update(of=Contact, key_share=True, skip_locked=True)
-            )
+            for row in session.execute(_HELD_CONTACTS, {"ids": list({decision.contact for decision in decisions})})
         }
-        peers = session.scalars(
-            select(Peer.id)
-            .where(
-                Peer.id.in_({decision.peer for decision in decisions if decision.contact in contacts}),
-                Peer.status == PeerStatus.AVAILABLE,
-            )
-            .order_by(Peer.id)
-            .with_for_update(key_share=True, skip_locked=True)
-        ).all()
+        wanted = {decision.peer for decision in decisions if decision.contact in contacts}
+        peers = session.scalars(_HELD_PEERS, {"ids": list(wanted)}).all()
         if not peers:
             return 0
         doing = roster.activities(session, peers)
@@ -248,12 +214,22 @@ def _offerable() -> ColumnElement[bool]:
     )
 
 
+def _page(peers: Collection[PeerFacts], last: Waiting | None) -> int:
+    """How many contacts are looked at: at first about as many as there are peers for them."""
+    return AT_A_TIME if last is not None else min(AT_A_TIME, len(peers) + SPARE)
+
+
 def _for_these(policies: Mapping[str, Policy], peers: Collection[PeerFacts], now: datetime) -> ColumnElement[bool]:
     """That one of these peers might take a contact: however many wait in front for somebody else, it is seen.
 
     What depends on the pair of them is left to `why_not`.
     """
-    alike = {(_reach(peer, policies, now), peer.languages, peer.skills) for peer in peers}
+    # Of those who differ in nothing that counts here one is looked at: a thousand peers are a few kinds.
+    kinds = {
+        (frozenset(peer.shifts.items()), peer.activity, peer.threads, peer.languages, peer.skills): peer
+        for peer in peers
+    }.values()
+    alike = {(_reach(peer, policies, now), peer.languages, peer.skills) for peer in kinds}
     if len(alike) > MOST_KINDS:
         alike = {
             (
@@ -331,3 +307,43 @@ def _known_peers(session: Session, rows: Sequence[Any], policies: Mapping[str, P
         select(Caller.id, latest.label("peer")).where(Caller.id.in_(callers), Caller.remembered_at.is_not(None))
     )
     return {row.id: row.peer for row in found if row.peer is not None}
+
+
+# Built once: building a statement takes longer than its answer.
+_IN_LINE = select(
+    Contact.id,
+    Contact.line_id,
+    Contact.caller_id,
+    Contact.channel,
+    Contact.language,
+    Contact.priority,
+    Contact.queued_at,
+    Contact.wish,
+    Contact.wish_required,
+    Contact.steps,
+).order_by(Contact.priority.desc(), Contact.queued_at, Contact.id)
+_ASKED = (
+    select(Offer.contact_id, Offer.peer_id, Offer.decided_at)
+    .where(Offer.contact_id.in_(bindparam("ids", expanding=True)))
+    .order_by(Offer.made_at, Offer.id)
+)
+_HELD_CONTACTS = (
+    select(
+        Contact.id,
+        Contact.organization_id,
+        Contact.line_id,
+        Contact.channel,
+        Line.texts_at_once,
+        Line.voice_with_texts,
+    )
+    .join(Line, Line.id == Contact.line_id)
+    .where(Contact.id.in_(bindparam("ids", expanding=True)), _offerable(), Line.paused_at.is_(None))
+    .order_by(Contact.id)
+    .with_for_update(of=Contact, key_share=True, skip_locked=True)
+)
+_HELD_PEERS = (
+    select(Peer.id)
+    .where(Peer.id.in_(bindparam("ids", expanding=True)), Peer.status == PeerStatus.AVAILABLE)
+    .order_by(Peer.id)
+    .with_for_update(key_share=True, skip_locked=True)
+)

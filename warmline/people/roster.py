@@ -41,15 +41,10 @@ class Doing:
 
 def activities(session: Session, peer_ids: Collection[str]) -> dict[str, Doing]:
     """What each of these peers is seen to do, derived from live offers and engagements."""
-    offered = set(
-        session.scalars(select(Offer.peer_id).where(Offer.peer_id.in_(peer_ids), Offer.state == OfferState.PENDING))
-    )
+    ids = {"ids": list(peer_ids)}
+    offered = set(session.scalars(_OFFERED, ids))
     engaged = defaultdict(list)
-    for peer_id, state, channel in session.execute(
-        select(Engagement.peer_id, Engagement.state, Engagement.channel).where(
-            Engagement.peer_id.in_(peer_ids), Engagement.state.in_(NOT_OVER)
-        )
-    ):
+    for peer_id, state, channel in session.execute(_ENGAGED, ids):
         engaged[peer_id].append((state, channel))
     return {peer_id: _doing(engaged[peer_id], offered=peer_id in offered) for peer_id in peer_ids}
 
@@ -75,11 +70,16 @@ def free(
     return _as_facts(rows)
 
 
+def on_shift(session: Session, line_ids: Collection[str], now: datetime) -> list[PeerFacts]:
+    """Every peer on shift for one of these lines, whatever their status and whatever they do."""
+    rows = session.execute(_ON_SHIFT.where(Shift.line_id.in_(line_ids)), {"now": now}).all()
+    return _doing_now(session, rows)
+
+
 def everybody(session: Session, organization_id: str, now: datetime) -> list[PeerFacts]:
     """Every peer of an organization, as `free` would see them if they were free: on shift or not, whatever they do."""
     rows = session.execute(_EVERYBODY, {"organization_id": organization_id, "now": now}).all()
-    doing = activities(session, {row.id for row in rows})
-    return [replace(peer, activity=doing[peer.id].activity, threads=doing[peer.id].threads) for peer in _as_facts(rows)]
+    return _doing_now(session, rows)
 
 
 def with_today(session: Session, peers: Sequence[PeerFacts], since: datetime) -> list[PeerFacts]:
@@ -96,6 +96,18 @@ def with_today(session: Session, peers: Sequence[PeerFacts], since: datetime) ->
         ).all()
     )
     return [replace(peer, today=taken.get(peer.id, 0)) for peer in peers]
+
+
+def with_asked(session: Session, peers: Sequence[PeerFacts]) -> list[PeerFacts]:
+    """The same peers with when each was asked last."""
+    asked: dict[str, datetime] = dict(
+        session.execute(
+            select(Offer.peer_id, func.max(Offer.made_at))
+            .where(Offer.peer_id.in_([peer.id for peer in peers]))
+            .group_by(Offer.peer_id)
+        ).all()
+    )
+    return [replace(peer, asked_at=asked.get(peer.id)) for peer in peers]
 
 
 def send_away(session: Session, peer: Peer, reason: str, now: datetime) -> None:
@@ -127,10 +139,15 @@ def _as_facts(rows: Sequence[Any]) -> list[PeerFacts]:
             languages=frozenset(row.languages),
             skills=frozenset(row.skills or ()),
             rests_until=row.rests_until,
-            asked_at=row.asked_at,
         )
         for row in peers.values()
     ]
+
+
+def _doing_now(session: Session, rows: Sequence[Any]) -> list[PeerFacts]:
+    """The same as facts, with what each peer is seen to do."""
+    doing = activities(session, {row.id for row in rows})
+    return [replace(peer, activity=doing[peer.id].activity, threads=doing[peer.id].threads) for peer in _as_facts(rows)]
 
 
 def _doing(engaged: Sequence[tuple[EngagementState, Channel]], *, offered: bool) -> Doing:
@@ -165,41 +182,57 @@ _SPOKEN = (
     .where(Shift.line_id == bindparam("line_id"), on_now(bindparam("now")))
     .distinct()
 )
+
+_OFFERED = select(Offer.peer_id).where(
+    Offer.peer_id.in_(bindparam("ids", expanding=True)), Offer.state == OfferState.PENDING
+)
+_ENGAGED = select(Engagement.peer_id, Engagement.state, Engagement.channel).where(
+    Engagement.peer_id.in_(bindparam("ids", expanding=True)), Engagement.state.in_(NOT_OVER)
+)
+
+
+def _ours(kind: type[Offer] | type[Engagement]) -> ColumnElement[bool]:
+    return kind.organization_id == bindparam("organization_id")
+
+
 _writes = and_(Engagement.state == EngagementState.ACTIVE, Engagement.channel == Channel.TEXT)
 _theirs = Engagement.peer_id == Peer.id
-_SEEN = (
-    select(
-        Peer.id,
-        Peer.status,
-        Peer.idle_since,
-        Peer.languages,
-        Peer.skills,
-        Peer.rests_until,
-        Presence.seen_at,
-        Shift.line_id,
-        Shift.ends_at,
-        select(func.count()).where(_theirs, _writes).correlate(Peer).scalar_subquery().label("threads"),
-        select(func.max(Offer.made_at))
-        .where(Offer.peer_id == Peer.id)
-        .correlate(Peer)
-        .scalar_subquery()
-        .label("asked_at"),
-    )
-    .select_from(Peer)
-    .where(Peer.organization_id == bindparam("organization_id"))
+_threads = select(func.count()).where(_theirs, _writes).correlate(Peer).scalar_subquery()
+_FACTS = select(
+    Peer.id,
+    Peer.status,
+    Peer.idle_since,
+    Peer.languages,
+    Peer.skills,
+    Peer.rests_until,
+    Presence.seen_at,
+    Shift.line_id,
+    Shift.ends_at,
+    _threads.label("threads"),
 )
 _FREE = (
-    _SEEN.join(Presence, Presence.peer_id == Peer.id)
+    _FACTS.join(Presence, Presence.peer_id == Peer.id)
     .join(Shift, Shift.peer_id == Peer.id)
     .where(
+        Peer.organization_id == bindparam("organization_id"),
         Peer.status == PeerStatus.AVAILABLE,
         Presence.seen_at >= bindparam("heard_since"),
         or_(Peer.rests_until.is_(None), Peer.rests_until <= bindparam("now")),
         on_now(bindparam("now")),
-        ~exists().where(Offer.peer_id == Peer.id, Offer.state == OfferState.PENDING),
-        ~exists().where(_theirs, Engagement.state.in_(NOT_OVER), ~_writes),
+        # As lists, which are read once: PostgreSQL, if it expects few peers to be free, looks for EXISTS among all
+        # live offers again for each of them.
+        Peer.id.not_in(select(Offer.peer_id).where(Offer.state == OfferState.PENDING, _ours(Offer))),
+        Peer.id.not_in(select(Engagement.peer_id).where(Engagement.state.in_(NOT_OVER), ~_writes, _ours(Engagement))),
     )
 )
-_EVERYBODY = _SEEN.outerjoin(Presence, Presence.peer_id == Peer.id).outerjoin(
-    Shift, and_(Shift.peer_id == Peer.id, on_now(bindparam("now")))
+_ON_SHIFT = (
+    _FACTS.join(Shift, Shift.peer_id == Peer.id)
+    .outerjoin(Presence, Presence.peer_id == Peer.id)
+    .where(on_now(bindparam("now")))
+)
+_EVERYBODY = (
+    _FACTS.select_from(Peer)
+    .outerjoin(Presence, Presence.peer_id == Peer.id)
+    .outerjoin(Shift, and_(Shift.peer_id == Peer.id, on_now(bindparam("now"))))
+    .where(Peer.organization_id == bindparam("organization_id"))
 )

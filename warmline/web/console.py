@@ -7,7 +7,7 @@ from flask import Blueprint, current_app, jsonify, redirect, render_template, re
 from flask.typing import ResponseReturnValue
 
 from warmline import clock
-from warmline.contacts import availability, messages, offers, parting, remembering, screens, wrapup
+from warmline.contacts import availability, messages, offers, parting, remembering, resting, screens, wrapup
 from warmline.contacts.screens import why as reasons
 from warmline.models import Channel
 from warmline.telephony.twilio_gateway import softphone_token
@@ -59,6 +59,14 @@ def status() -> ResponseReturnValue:
     return _done()
 
 
+@blueprint.post("/ready")
+@access.role("peer")
+def ready() -> ResponseReturnValue:
+    """The peer rests no longer."""
+    resting.end(access.peer(), clock.now())
+    return _done()
+
+
 @blueprint.post("/heartbeat")
 @access.role("peer")
 def heartbeat() -> ResponseReturnValue:
@@ -104,7 +112,7 @@ def end(contact_id: str) -> ResponseReturnValue:
 @access.role("peer")
 def draft(contact_id: str) -> ResponseReturnValue:
     """Save the report as far as it is filled in."""
-    wrapup.draft(access.peer(), contact_id, *_report_form(), clock.now(), _wish())
+    wrapup.draft(access.peer(), contact_id, *_report_form(), clock.now(), _wish(), _afterwards())
     return _done()
 
 
@@ -112,7 +120,7 @@ def draft(contact_id: str) -> ResponseReturnValue:
 @access.role("peer")
 def report(contact_id: str) -> ResponseReturnValue:
     """Finish the report: the contact is logged."""
-    wrapup.report(access.peer(), contact_id, *_report_form(), clock.now(), _wish())
+    wrapup.report(access.peer(), contact_id, *_report_form(), clock.now(), _wish(), _afterwards())
     return _done()
 
 
@@ -181,6 +189,10 @@ def _report_form() -> tuple[str, list[str], str, bool]:
 
 def _wish() -> remembering.Wish:
     return remembering.Wish(bool(request.form.get("remember")), request.form.get("remember_as", ""))
+
+
+def _afterwards() -> wrapup.Afterwards:
+    return wrapup.Afterwards(bool(request.form.get("heavy")), request.form.get("apart", ""))
 
 
 def _done(**answer: str) -> ResponseReturnValue:

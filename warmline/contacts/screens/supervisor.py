@@ -22,7 +22,7 @@ from routing.states import (
 )
 from warmline import db
 from warmline.contacts.screens.safety import BoardAlert, board_alerts
-from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, on_shift, versioned
+from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, iso, on_shift, resting_until, versioned
 from warmline.contacts.screens.survey import SurveyToday, survey_today
 from warmline.models import (
     Channel,
@@ -71,6 +71,7 @@ class PeerRow:
     activity: Activity
     activity_since: datetime
     present: bool
+    rests_until: datetime | None
     lines: tuple[str, ...]
 
     @property
@@ -115,6 +116,7 @@ def board_state(organization_id: str, now: datetime) -> dict[str, Any]:
                     "status": row.status,
                     "activity": row.activity,
                     "since": row.since.isoformat(),
+                    "rests_until": iso(row.rests_until),
                 }
                 for row in shown.peers
             ],
@@ -253,6 +255,7 @@ def peer_rows(session: Session, organization_id: str, now: datetime) -> tuple[Pe
             engagements[peer.id],
             offers.get(peer.id),
             present=is_present(seen_at, now),
+            rests_until=resting_until(peer, now),
             lines=tuple(sorted(lines[peer.id])),
         )
         for peer, seen_at in peers
@@ -266,6 +269,7 @@ def _peer_row(
     offered_at: datetime | None,
     *,
     present: bool,
+    rests_until: datetime | None,
     lines: tuple[str, ...],
 ) -> PeerRow:
     states = frozenset(engagement.state for engagement in engagements)
@@ -287,5 +291,6 @@ def _peer_row(
         # Of several texts the first began the talking.
         activity_since=min((at for at in began[doing] if at), default=peer.status_at),
         present=present,
+        rests_until=rests_until,
         lines=lines,
     )
