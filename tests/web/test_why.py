@@ -146,7 +146,7 @@ def test_every_refusal_is_explained(cast: Cast) -> None:
     )
     change(Contact, contact, wish="parent", language="es")
     change(Line, line_id("Georgia"), paused_at=now)
-    change(Peer, robin.id, rests_until=now + timedelta(minutes=9))
+    change(Peer, robin.id, rests_until=now + timedelta(minutes=9), skills=[])
     with db.transaction() as session:
         session.execute(update(Shift).where(Shift.peer_id == robin.id).values(ends_at=now + timedelta(minutes=20)))
         session.add(Apart(caller_id=caller, peer_id=robin.id, asked_by=AskedBy.CALLER, asked_at=now))
@@ -412,6 +412,7 @@ def test_a_peer_learns_nothing_of_what_a_caller_confided(cast: Cast) -> None:
         session.add(Apart(caller_id=caller, peer_id=robin.id, asked_by=AskedBy.CALLER, asked_at=now))
     change(Contact, contact, wish="veteran", wish_required=True)
     change(Peer, peer(cast.peer2).id, skills=["veteran"])
+    change(Peer, robin.id, skills=[])
     own = why.for_themselves(why.not_asked(robin.organization_id, robin.id, clock.now()))
     assert [one.code for one in own.chances[0].against] == ["language", why.PRIVATE]
     assert own.chances[0].contact == ""
