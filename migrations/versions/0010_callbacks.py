@@ -17,7 +17,8 @@ KINDS = ("move_caller", "recall_caller", "end_conference", "hang_up", "send_text
 
 
 def upgrade() -> None:
-    for name in ("callback_told_at", "booking_at", "callback_at", "callback_due_at"):
+    op.add_column("contact", sa.Column("callback_told_wait", sa.Integer(), nullable=True))
+    for name in ("booking_at", "callback_at", "callback_due_at"):
         op.add_column("contact", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
     op.add_column("contact", sa.Column("callback_tries", sa.Integer(), server_default="0", nullable=False))
     op.add_column("contact", sa.Column("callback_number", sa.Text(), nullable=True))

@@ -19,9 +19,7 @@ OFFICE = {str(day): [["09:00", "17:00"]] for day in range(7)}  # the world begin
 def promises(world: World, policy: dict[str, Any] = STEP, **columns: Any) -> None:
     """Georgia calls back whoever has waited for a minute."""
     with db.transaction() as session:
-        session.execute(
-            update(Line).where(Line.organization_id == world.lantern).values(policy=policy, **columns)
-        )
+        session.execute(update(Line).where(Line.organization_id == world.lantern).values(policy=policy, **columns))
 
 
 def books(world: World, number: str = CALLER, typed: str = "", *, later: bool = False) -> tuple[str, str]:
@@ -37,7 +35,7 @@ def books(world: World, number: str = CALLER, typed: str = "", *, later: bool = 
 
 
 def wants(world: World, contact_id: str) -> None:
-    assert calling_back.ask(world.contact(contact_id), world.now)
+    assert calling_back.ask(world.contact(contact_id), 61, world.now)
     assert calling_back.wish(contact_id, world.now)
 
 

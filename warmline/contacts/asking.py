@@ -17,7 +17,7 @@ from warmline.telephony.gateway import GatewayError
 
 ASK_AFTER = timedelta(seconds=10)  # a leg that was not heard of for so long is asked for
 LOST_AFTER = timedelta(seconds=40)  # outside queue and conference for so long: called back in
-BOOKING = timedelta(minutes=2)  # the same, of somebody who types a number
+BOOKING = timedelta(minutes=5)  # the same, of somebody who types a number to be called at
 LAST_WORDS = timedelta(seconds=60)  # the longest sentence that turns somebody away
 
 

@@ -65,26 +65,27 @@ def is_full(session: Session, contact: Contact) -> bool:
 # Booking
 
 
-def ask(contact: Contact, now: datetime) -> bool:
-    """Whether this wait document tells the caller that they may hang up and be called back."""
+def ask(contact: Contact, waited: int, now: datetime) -> bool:
+    """Whether this wait document, after `waited` seconds in the queue, tells the caller that they may hang up.
+
+    Every two minutes one does; the same request asked again is answered alike.
+    """
     after = _policy(contact).after(StepKind.CALLBACK)
     if after is None or contact.queued_at is None or contact.queued_at + after > now:
         return False
-    if contact.state is not ContactState.WAITING or not _is_time_to_tell(contact, now):
+    if contact.state is not ContactState.WAITING or not _is_time_to_tell(contact, waited):
         return False
-    with transaction() as session:
-        held = holding.contact(session, contact.id)
-        if held.state is not ContactState.WAITING or not _is_time_to_tell(held, now):
-            return False
-        held.callback_told_at = now
-        return True
+    if contact.callback_told_wait != waited:
+        with transaction() as session:
+            holding.contact(session, contact.id).callback_told_wait = waited
+    return True
 
 
 def wish(contact_id: str, now: datetime) -> bool:
     """The caller pressed the key: out of the queue, to be asked for a number. False if it cannot be now."""
     with transaction() as session:
         contact = holding.contact(session, contact_id)
-        if contact.state not in BOOKABLE or contact.callback_at is not None or contact.callback_told_at is None:
+        if contact.state not in BOOKABLE or contact.callback_at is not None or contact.callback_told_wait is None:
             return False
         if contact.booking_at is None:
             begin_booking(session, contact, now)
@@ -113,14 +114,9 @@ def plan(contact_id: str, now: datetime) -> Plan:
         )
 
 
-def goes_on(contact_id: str, now: datetime) -> bool:
-    """A key of somebody who books; False if there is nothing to book, any more or yet."""
-    with transaction() as session:
-        contact = holding.contact(session, contact_id)
-        if contact.booking_at is None or contact.state not in BOOKABLE:
-            return False
-        contact.unqueued_at = now  # not lost
-        return True
+def is_booking(contact: Contact) -> bool:
+    """Whether this caller is being asked where to call them: what their call asks for next is about that."""
+    return contact.booking_at is not None and contact.state in BOOKABLE
 
 
 def note_number(contact_id: str, typed: str, now: datetime) -> bool:
@@ -312,8 +308,10 @@ def _is_on_phone(session: Session, contact: Contact) -> bool:
     return leg is not None and leg.state is not LegState.ENDED
 
 
-def _is_time_to_tell(contact: Contact, now: datetime) -> bool:
-    return contact.callback_told_at is None or now - contact.callback_told_at >= TELL_AGAIN
+def _is_time_to_tell(contact: Contact, waited: int) -> bool:
+    told = contact.callback_told_wait
+    # Whoever is back in the queue begins to wait anew there.
+    return told is None or waited <= told or waited - told >= TELL_AGAIN.total_seconds()
 
 
 def _closes_soon(line: Line, now: datetime) -> bool:

@@ -62,14 +62,10 @@ class Contact(Base):
     wish_required: Mapped[bool] = mapped_column(default=False, server_default=false())
     steps: Mapped[int] = mapped_column(default=0, server_default="0")  # overflow steps of the line that were taken
     # A callback: the caller has hung up, and this contact keeps the place. Only while `callback_at` is set do we call.
-    callback_told_at: Mapped[datetime | None] = mapped_column(
-        UtcDateTime
-    )  # last told, while waiting, that they may ask
+    callback_told_wait: Mapped[int | None]  # the QueueTime of the latest wait request whose answer told of it
     booking_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # since when the caller is asked for a number
     callback_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # confirmed
-    callback_due_at: Mapped[datetime | None] = mapped_column(
-        UtcDateTime
-    )  # not before; None: in line. Of a call: its end
+    callback_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # not before; None: in line. A call's end
     callback_tries: Mapped[int] = mapped_column(default=0, server_default="0")  # calls that were not taken
     callback_number: Mapped[str | None] = mapped_column(Encrypted)  # typed; None: the caller's own
     callback_later: Mapped[bool] = mapped_column(default=False, server_default=false())  # also after the next opening

@@ -107,7 +107,7 @@ def wait(contact_id: str) -> Response:
         with reading() as session:
             place = intake.place(session, contact)
     elif not request.args.get("survey"):
-        tells = calling_back.ask(contact, now)
+        tells = calling_back.ask(contact, waited, now)
         asks = not tells and survey.ask(contact, waited, now)
     agreed = bool(request.args.get("survey")) and field("Digits") == "1" and survey.agree(contact.id, now)
     return answer(
@@ -174,8 +174,8 @@ def dropped(contact_id: str) -> Response:
 def book(contact_id: str) -> Response:
     """A key, digits or silence of somebody who books a callback. Silence is no: back to the queue, in the old place."""
     now, contact = clock.now(), _contact(contact_id)
-    if not calling_back.goes_on(contact.id, now):
-        return answer(_next_for(_contact(contact_id)))
+    if not calling_back.is_booking(contact):
+        return answer(_next_for(contact))
     step, keys, attempt = request.args.get("step"), _keys(), number("try", 1)
     again = bool(keys) and attempt < twiml.MENU_TRIES
     match step, keys:
@@ -359,7 +359,7 @@ def _of_callback(contact: Contact, now: datetime) -> str | None:
     """The document of somebody who books a callback, or has booked one and may hang up."""
     if contact.state in IN_QUEUE and contact.callback_at is not None:
         return twiml.say_and_hang_up(contact.language, "callback_booked")
-    if contact.state in calling_back.BOOKABLE and contact.booking_at is not None:
+    if calling_back.is_booking(contact):
         return _booking(contact, now)
     return None
 
