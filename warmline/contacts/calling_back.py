@@ -70,10 +70,11 @@ def ask(contact: Contact, waited: int, now: datetime) -> bool:
 
     Every two minutes one does; the same request asked again is answered alike.
     """
-    after = _policy(contact).after(StepKind.CALLBACK)
-    if after is None or contact.queued_at is None or contact.queued_at + after > now:
+    if not waited or contact.state is not ContactState.WAITING or not _is_time_to_tell(contact, waited):
         return False
-    if contact.state is not ContactState.WAITING or not _is_time_to_tell(contact, waited):
+    with reading() as session:
+        after = lines.policies_of(session, [contact.line_id])[contact.line_id].after(StepKind.CALLBACK)
+    if after is None or contact.queued_at is None or contact.queued_at + after > now:
         return False
     if contact.callback_told_wait != waited:
         with transaction() as session:
@@ -87,13 +88,14 @@ def wish(contact_id: str, now: datetime) -> bool:
         contact = holding.contact(session, contact_id)
         if contact.state not in BOOKABLE or contact.callback_at is not None or contact.callback_told_wait is None:
             return False
-        if contact.booking_at is None:
-            begin_booking(session, contact, now)
+        begin_booking(session, contact, now)
         return True
 
 
 def begin_booking(session: Session, contact: Contact, now: datetime) -> None:
     """From now on whatever the call asks for is about the callback."""
+    if contact.booking_at is not None:
+        return
     legs.out_of_queue(contact, now)
     contact.booking_at = now
     record(session, contact, "callback_wished", now)
