@@ -1,7 +1,8 @@
-"""Giving a waiting contact to a free peer: how quick beside one bare UPDATE, and never twice.
+"""Giving waiting contacts to free peers: how quick, whether the queue's length matters, and never twice.
 
-The bare statement is the quickest claim that we know: an UPDATE fed by SELECT … FOR UPDATE SKIP LOCKED (on SQLite in
-BEGIN IMMEDIATE) along a partial index, and a commit. Ours looks at the peer as well, and writes offer and history.
+The floor of a match is the quickest claim that we know with what an offer is at least: an UPDATE fed by SELECT … FOR
+UPDATE SKIP LOCKED (on SQLite in BEGIN IMMEDIATE) along a partial index, one INSERT, and a commit. Ours looks at the
+peers as well, decides, and writes offer and history. On PostgreSQL two processes do so at once.
 
 The race has a control: the same without lock and unique index. Were that not to give contacts away twice, the race
 would prove nothing. python -m bench.claims --help
@@ -15,27 +16,32 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import cache
 
-from sqlalchemy import delete, insert, select, text, update
+import psutil
+from sqlalchemy import Engine, delete, insert, select, text, update
 
 from bench.product import Databases, House, each_kind, settings
 from bench.report import figure, heading, ratio
-from routing.facts import MakeOffer
 from routing.states import ContactState, OfferState, PeerStatus
 from warmline import clock, db
 from warmline.app import wire
 from warmline.contacts import dispatch
-from warmline.models import Contact, Offer, Peer, Presence
+from warmline.models import Contact, Offer, Peer
 from warmline.models.base import new_id
 
-FEW, MANY = 100, 10_000
-BARE_GOALS = {"SQLite": 0.25, "PostgreSQL": 0.5}
-MANY_GOAL = 0.85  # of the rate with FEW waiting
+LENGTH_GOAL = 1.5  # times what a decision takes with the shortest queue
+BARE_GOAL = 0.5  # of the floor
+MEMORY_GOAL = 1.1  # times that with the shortest queue
 PROCESSES, THREADS = 2, 4
+AT_ONCE = {"SQLite": 1, "PostgreSQL": PROCESSES}
+BARE_CLAIMS = 100
 UNIQUE = ("uq_offer_live_peer",)
-BARE_TABLE = """
+BARE_TABLES = """
     CREATE TABLE bare (id integer PRIMARY KEY, line text, priority integer, queued_at integer, waiting boolean);
-    CREATE INDEX bare_waiting ON bare (line, priority DESC, queued_at, id) WHERE waiting
+    CREATE INDEX bare_waiting ON bare (line, priority DESC, queued_at, id) WHERE waiting;
+    CREATE TABLE bare_offer (bare_id integer PRIMARY KEY)
 """
 BARE_CLAIM = """
     UPDATE bare SET waiting = false WHERE id = (
@@ -44,102 +50,161 @@ BARE_CLAIM = """
 """
 
 
-def refill(house: House, waiting: int) -> None:
-    """Nothing but so many contacts in line, and a tidy database."""
-    with db.transaction() as session:
-        for statement in (delete(Offer), delete(Contact), text("DELETE FROM bare")):
-            session.execute(statement)
-        rows = [{"id": number} for number in range(waiting)]
-        session.execute(text("INSERT INTO bare VALUES (:id, 'Georgia', 0, :id, true)"), rows)
-    house.waiting(waiting)
-    with db.bound().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE" if db.bound().name == "postgresql" else "ANALYZE"))
+class Queue:
+    """A house with so many contacts in line, and peers on a break."""
 
-
-def choose(peers: Iterable[str], status: PeerStatus) -> None:
-    """These peers have this status, and everybody was heard of just now."""
-    with db.transaction() as session:
-        session.execute(update(Peer).where(Peer.id.in_(peers)).values(status=status))
-        session.execute(update(Presence).values(seen_at=clock.now()))
-
-
-def bare(peers: list[str]) -> list[float]:
-    lock = "FOR UPDATE SKIP LOCKED" if db.bound().name == "postgresql" else ""
-    claim, engine = text(BARE_CLAIM.format(lock=lock)), db.bound().execution_options(write=True)
-
-    def act() -> bool:
-        with engine.begin() as connection:
-            return connection.execute(claim).scalar() is not None
-
-    return [timed(act) for _ in peers]
-
-
-def make(peers: list[str]) -> list[float]:
-    """Deciding is done: dispatch.make() alone."""
-    choose(peers, PeerStatus.AVAILABLE)
-    waits = select(Contact.id).where(Contact.state == ContactState.WAITING)
-    with db.reading() as session:
-        contacts = session.scalars(waits.order_by(Contact.queued_at, Contact.id).limit(len(peers))).all()
-    now = clock.now()
-    decisions = iter(map(MakeOffer, contacts, peers))
-    times = [timed(lambda: dispatch.make([next(decisions)], now) == 1) for _ in peers]
-    choose(peers, PeerStatus.BREAK)
-    withdraw()
-    return times
-
-
-def run(house: House, peers: list[str]) -> list[float]:
-    """One peer after the other becomes free: the whole of dispatch.run()."""
-    times = []
-    for peer in peers:
-        choose([peer], PeerStatus.AVAILABLE)
-        times.append(timed(lambda: dispatch.run(house.line.organization_id, clock.now()) == 1))
-        choose([peer], PeerStatus.BREAK)
-    withdraw()
-    return times
-
-
-def withdraw() -> None:
-    with db.transaction() as session:
-        session.execute(update(Offer).values(state=OfferState.EXPIRED))
-        session.execute(update(Contact).values(state=ContactState.WAITING))
-
-
-def timed(act: Callable[[], bool]) -> float:
-    began = time.monotonic()
-    assert act(), "nothing was claimed"
-    return time.monotonic() - began
-
-
-def speed(databases: Databases, runs: int, claims: int, few: int, many: int) -> None:
-    """Claims a second, with few and with many waiting."""
-    took: dict[tuple[str, int], list[float]] = defaultdict(list)
-    with House(databases.new()) as house:
-        peers = [seat.peer for seat in house.seats(claims)]
-        acts: dict[str, Callable[[], list[float]]] = {
-            "bare statement": lambda: bare(peers),
-            "dispatch.make": lambda: make(peers),
-            "dispatch.run": lambda: run(house, peers),
-        }
-        with db.bound().begin() as connection:
-            for statement in BARE_TABLE.split(";"):
+    def __init__(self, house: House, waiting: int, peers: int) -> None:
+        self.house, self.length = house, waiting
+        self.peers = house.crowd(peers)
+        house.waiting(waiting)
+        with house.engine.begin() as connection:
+            for statement in BARE_TABLES.split(";"):
                 connection.execute(text(statement))
-        for _ in range(runs):
-            for waiting in (few, many):
-                refill(house, waiting)
-                for name, act in acts.items():
-                    took[name, waiting].append(1 / statistics.median(act()))
-    rates = {key: statistics.median(found) for key, found in took.items()}
-    heading(f"{databases.kind}: claims a second, medians of {runs} runs in turns")
-    for waiting in (few, many):
-        against = rates["bare statement", waiting]
-        figure(f"bare statement, {waiting} waiting", f"{against:6.0f}")
-        for name, goal in (("dispatch.make", BARE_GOALS[databases.kind]), ("dispatch.run", None)):
-            found = rates[name, waiting]
-            ratio(f"{name}, {waiting} waiting", f"{found:6.0f}", found / against, "of it", at_least=goal)
-    for name in ("bare statement", "dispatch.make", "dispatch.run"):
-        goal = None if name == "bare statement" else MANY_GOAL
-        ratio(f"{name}, {many} ÷ {few} waiting", "", rates[name, many] / rates[name, few], "", at_least=goal)
+            rows = [{"id": number} for number in range(waiting)]
+            connection.execute(text("INSERT INTO bare VALUES (:id, 'Georgia', 0, :id, true)"), rows)
+        with house.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE" if house.engine.name == "postgresql" else "ANALYZE"))
+
+    @property
+    def organization(self) -> str:
+        return self.house.line.organization_id
+
+    def choose(self, peers: Iterable[str], status: PeerStatus) -> None:
+        with db.transaction() as session:
+            session.execute(update(Peer).where(Peer.id.in_(peers)).values(status=status))
+
+    def withdraw(self) -> None:
+        """Nobody was ever asked, and everybody waits."""
+        with db.transaction() as session:
+            session.execute(delete(Offer))
+            session.execute(
+                update(Contact).where(Contact.state == ContactState.OFFERED).values(state=ContactState.WAITING)
+            )
+            session.execute(text("DELETE FROM bare_offer"))
+            session.execute(text("UPDATE bare SET waiting = true WHERE NOT waiting"))
+
+    def each_becomes_free(self, count: int) -> list[float]:
+        """One peer after the other: the seconds of each dispatch.run()."""
+        took = []
+        for peer in self.peers[:count]:
+            self.choose([peer], PeerStatus.AVAILABLE)
+            began = time.monotonic()
+            made = dispatch.run(self.organization, clock.now(), peer_id=peer)
+            took.append(time.monotonic() - began)
+            assert made == 1, "nobody was offered"
+        self.choose(self.peers[:count], PeerStatus.BREAK)
+        self.withdraw()
+        return took
+
+    def many_are_free(self, count: int, workers: ProcessPoolExecutor, at_once: int) -> float:
+        """Matches a second, while there are both contacts and peers."""
+        self.choose(self.peers[:count], PeerStatus.AVAILABLE)
+        rate = together(workers, at_once, match_all, self.house.url, self.organization)
+        with db.reading() as session:
+            live = session.scalars(select(Offer.peer_id).where(Offer.state == OfferState.PENDING)).all()
+        left = dispatch.run(self.organization, clock.now())  # what one process skipped because the other held it
+        assert len(live) == len(set(live)) == min(count, self.length) - left, "not everybody was matched once"
+        self.choose(self.peers[:count], PeerStatus.BREAK)
+        self.withdraw()
+        return rate
+
+
+def together(workers: ProcessPoolExecutor, at_once: int, work: Callable[..., int], *arguments: str) -> float:
+    """What so many processes do in a second, from a common start until the last of them ends."""
+    start = time.monotonic() + 0.1
+    jobs = [workers.submit(begin_at, start, work, *arguments) for _ in range(at_once)]
+    done, ends = zip(*(job.result() for job in jobs), strict=True)
+    return float(sum(done) / (max(ends) - start))
+
+
+def begin_at(start: float, work: Callable[..., int], url: str, *arguments: str) -> tuple[int, float]:
+    opened(url)
+    time.sleep(max(0, start - time.monotonic()))
+    return work(*arguments), time.monotonic()
+
+
+@cache
+def engine_of(url: str) -> Engine:
+    wire(settings(url))
+    return db.bound()
+
+
+def opened(url: str) -> None:
+    db.bind(engine_of(url))
+
+
+def match_all(organization: str) -> int:
+    """Until nothing is left: how many matches."""
+    made = 0
+    while offered := dispatch.run(organization, clock.now()):
+        made += offered
+    return made
+
+
+def claim_bare(claims: str) -> int:
+    lock = "FOR UPDATE SKIP LOCKED" if db.bound().name == "postgresql" else ""
+    claim, offer = text(BARE_CLAIM.format(lock=lock)), text("INSERT INTO bare_offer VALUES (:id)")
+    engine = db.bound().execution_options(write=True)
+    for _ in range(int(claims)):
+        with engine.begin() as connection:
+            claimed = connection.execute(claim).scalar_one()
+            connection.execute(offer, {"id": claimed})
+    return int(claims)
+
+
+def weigh(url: str, organization: str) -> int:
+    """The bytes that a process of its own holds after it has matched whoever can be."""
+    opened(url)
+    match_all(organization)
+    return int(psutil.Process().memory_info().rss)
+
+
+def speed(databases: Databases, runs: int, decisions: int, lengths: list[int], crowds: list[int]) -> None:
+    """Decisions and matches, in turns with the floor, for each length of the queue."""
+    took: dict[int, list[float]] = defaultdict(list)
+    rates: dict[tuple[int, int], list[float]] = defaultdict(list)
+    floors: dict[int, list[float]] = defaultdict(list)
+    at_once = AT_ONCE[databases.kind]
+    spawn = multiprocessing.get_context("spawn")
+    with ExitStack() as houses, ProcessPoolExecutor(at_once, spawn) as workers:
+        queues = [Queue(houses.enter_context(House(databases.new())), length, max(crowds)) for length in lengths]
+        for run in range(runs + 1):  # the first only fills what is kept
+            for queue in queues:
+                queue.house.open()
+                times = queue.each_becomes_free(decisions)
+                claims = str(min(BARE_CLAIMS, queue.length) // at_once)
+                floor = together(workers, at_once, claim_bare, queue.house.url, claims)
+                matches = {crowd: queue.many_are_free(crowd, workers, at_once) for crowd in crowds}
+                if run or runs == 1:
+                    took[queue.length].append(statistics.median(times))
+                    floors[queue.length].append(floor)
+                    for crowd, rate in matches.items():
+                        rates[queue.length, crowd].append(rate)
+        weights = []
+        for queue in queues:
+            queue.house.open()
+            queue.choose(queue.peers[: min(crowds)], PeerStatus.AVAILABLE)
+            with ProcessPoolExecutor(1, spawn) as scale:
+                weights.append(scale.submit(weigh, queue.house.url, queue.organization).result())
+    heading(f"{databases.kind}: a peer becomes free, medians of {runs} runs in turns")
+    least = statistics.median(took[lengths[0]])
+    for length in lengths:
+        found = statistics.median(took[length])
+        goal = LENGTH_GOAL if length != lengths[0] else None
+        of = f"that with {lengths[0]}"
+        ratio(f"one decision, {length} waiting", f"{found * 1000:.1f} ms", found / least, of, at_most=goal)
+    heading(f"{databases.kind}: many are free, {at_once} process{'es' if at_once > 1 else ''}; matches a second")
+    for length in lengths:
+        bare = statistics.median(floors[length])
+        figure(f"claim and insert, {length} waiting", f"{bare:6.0f}")
+        for crowd in crowds:
+            found = statistics.median(rates[length, crowd])
+            ratio(f"{length} waiting, {crowd} free", f"{found:6.0f}", found / bare, "of it", at_least=BARE_GOAL)
+    heading(f"{databases.kind}: memory of a process that matches")
+    for length, weight in zip(lengths, weights, strict=True):
+        goal = MEMORY_GOAL if length != lengths[0] else None
+        of = f"that with {lengths[0]}"
+        ratio(f"{length} waiting", f"{weight / 1e6:.1f} MB", weight / weights[0], of, at_most=goal)
 
 
 def believing() -> bool:
@@ -212,13 +277,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--databases", nargs="+", default=["SQLite", "PostgreSQL"])
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--claims", type=int, default=25, help="in each run")
-    parser.add_argument("--many", type=int, default=MANY, help=f"contacts in line, beside {FEW}")
+    parser.add_argument("--decisions", type=int, default=15, help="in each run")
+    parser.add_argument("--waiting", type=int, nargs="+", default=[100, 1000, 10_000], help="contacts in line")
+    parser.add_argument("--peers", type=int, nargs="+", default=[100, 1000], help="who are free")
     parser.add_argument("--race", type=int, default=100, help="contacts and peers of the race")
     chosen = parser.parse_args()
     holds = []
     for databases in each_kind(chosen.databases):
-        speed(databases, chosen.runs, chosen.claims, FEW, chosen.many)
+        speed(databases, chosen.runs, chosen.decisions, chosen.waiting, chosen.peers)
         holds.append(races(databases, chosen.race))
     return 0 if all(holds) else 1
 

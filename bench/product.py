@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from routing.states import ContactState, PeerStatus
 from tests.servers import Postgres, free_port
 from warmline import clock, db
 from warmline.app import create_app
-from warmline.models import Channel, Contact, Line, Peer, Presence, Role, Shift
+from warmline.models import Account, Channel, Contact, Line, Peer, Presence, Role, Shift
 from warmline.models.base import new_id
 from warmline.people import accounts, demo
 from warmline.web.access import Visitor
@@ -106,6 +107,7 @@ class House:
     def __init__(self, url: str) -> None:
         self.url, self.now = url, clock.now()
         self.app: Flask = create_app(settings(url), start_clock=False)
+        self.engine = db.bound()
         migrations.upgrade(db.bound())
         demo.seed("nobody logs in with this", self.now)
 
@@ -113,7 +115,11 @@ class House:
         return self
 
     def __exit__(self, *_: object) -> None:
-        db.bound().dispose()
+        self.engine.dispose()
+
+    def open(self) -> None:
+        """Of several houses, the one that this process is in from now on."""
+        db.bind(self.engine)
 
     @cached_property
     def line(self) -> Line:
@@ -135,6 +141,23 @@ class House:
                 adding.add(Shift(id=new_id(), peer_id=peer_id, line_id=self.line.id, starts_at=self.now))
                 adding.add(Presence(peer_id=peer_id, seen_at=clock.now()))
         return [self._seat(peer_id, email) for email, peer_id in emails.items()]
+
+    def crowd(self, count: int) -> list[str]:
+        """More peers on a break, on shift for Georgia, whose consoles are open for hours: their ids."""
+        ids, organization = [new_id() for _ in range(count)], self.line.organization_id
+        heard = self.now + timedelta(hours=1)
+        account = {"organization_id": organization, "role": Role.PEER, "name": "Peer", "password_hash": EASY}
+        peer = {"organization_id": organization, "name": "Peer", "languages": ["en"], "status": PeerStatus.BREAK}
+        since = {"status_at": self.now, "idle_since": self.now}
+        with db.transaction() as adding:
+            for kind, rows in (
+                (Account, [{"id": id, "email": id, "email_hash": id, **account} for id in ids]),
+                (Peer, [{"id": id, "account_id": id, **peer, **since} for id in ids]),
+                (Shift, [{"id": id, "peer_id": id, "line_id": self.line.id, "starts_at": self.now} for id in ids]),
+                (Presence, [{"peer_id": id, "seen_at": heard} for id in ids]),
+            ):
+                adding.execute(insert(kind), rows)
+        return ids
 
     def waiting(self, count: int) -> list[str]:
         """More callers in Georgia's queue: the ids of their contacts."""

@@ -1,7 +1,7 @@
 """A line's policy: whom it asks first, whom it asks at all, and what it does for those who wait long."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -27,6 +27,17 @@ class StepKind(StrEnum):
     CALLBACK = "callback"  # the caller may hang up and is called when it is their turn
     VOICEMAIL = "voicemail"
     PARTNER = "partner"  # a partner organization's number
+
+
+# What the product cannot do yet. A policy that promises it is not saved.
+NO_MEANS_YET = frozenset({StepKind.VOICEMAIL, StepKind.PARTNER})
+
+AT_ONCE = range(2, 6)  # peers who are rung for one contact
+IN_LINE = range(1, 1000)
+LONGEST_WAIT = timedelta(hours=2)  # that a wish or a step may count on
+LONGEST_TALK = timedelta(hours=3)
+LONGEST_REST = timedelta(hours=3)
+MOST_STEPS = 10
 
 
 class Skill(StrEnum):
@@ -84,7 +95,8 @@ class Policy:
         """How long a wish that is only preferred is waited for; None if it is required of everybody."""
         if self.wish_for is None:
             return None
-        return min(self.wish_for, self.after(StepKind.WIDEN) or self.wish_for)
+        widened = self.after(StepKind.WIDEN)
+        return self.wish_for if widened is None else min(self.wish_for, widened)
 
     def kept(self) -> dict[str, Any]:
         """What of it differs from a line that has chosen nothing, as JSON."""
@@ -94,7 +106,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Something in a policy that cannot be: a code, the field it stands in, and values for the sentence about it."""
+    """Something in a policy that cannot be: a code, the field it stands in, and values for the sentence about it.
+
+    A field is one of the policy's, or `wish-<skill>`, or `step-<place>-after` and `step-<place>-kind`, from 0.
+    """
 
     code: str
     field: str
@@ -128,6 +143,107 @@ def read(kept: Mapping[str, Any] | None, **columns: Any) -> Policy:
         **seconds,
         **columns,
     )
+
+
+def mistakes(policy: Policy, line: str, rosters: Mapping[str, Collection[frozenset[str]]]) -> list[Mistake]:
+    """What in the policy of `line` contradicts itself or can never happen; a policy without any may be saved.
+
+    Args:
+        rosters: every line of the organization, each with the skills of every peer on its roster.
+    """
+    return [
+        *_out_of_range(policy),
+        *_impossible_skills(policy, line, rosters),
+        *_impossible_wishes(policy, line, rosters),
+        *_impossible_steps(policy, line, rosters),
+    ]
+
+
+def _out_of_range(policy: Policy) -> Iterator[Mistake]:
+    if policy.several not in AT_ONCE:
+        yield Mistake("at_once", "several", {"least": AT_ONCE[0], "most": AT_ONCE[-1]})
+    if policy.most_waiting is not None and policy.most_waiting not in IN_LINE:
+        yield Mistake("in_line", "most_waiting", {"least": IN_LINE[0], "most": IN_LINE[-1]})
+    if not _fits(policy.usual_talk, LONGEST_TALK):
+        yield _too_long("usual_talk", LONGEST_TALK)
+    if not _fits(policy.recovery, LONGEST_REST):
+        yield _too_long("recovery", LONGEST_REST)
+    if policy.wish_for is not None and not _fits(policy.wish_for, LONGEST_WAIT):
+        yield _too_long("wish_for", LONGEST_WAIT)
+    if len(policy.steps) > MOST_STEPS:
+        yield Mistake("many_steps", "steps", {"limit": MOST_STEPS})
+
+
+def _impossible_skills(
+    policy: Policy, line: str, rosters: Mapping[str, Collection[frozenset[str]]]
+) -> Iterator[Mistake]:
+    if policy.skills and not any(policy.skills <= skills for skills in rosters[line]):
+        yield Mistake("nobody_has_all" if len(policy.skills) > 1 else "nobody_has", "skills")
+
+
+def _impossible_wishes(
+    policy: Policy, line: str, rosters: Mapping[str, Collection[frozenset[str]]]
+) -> Iterator[Mistake]:
+    if not policy.wishes:
+        return
+    asked = [skills for each in policy.lines(line) for skills in rosters.get(each, ()) if policy.skills <= skills]
+    for place, wish in enumerate(policy.wishes):
+        if wish in policy.wishes[:place]:
+            yield Mistake("wish_twice", f"wish-{wish}")
+        elif wish in policy.skills:
+            yield Mistake("everybody_has", f"wish-{wish}")
+        elif not any(wish in skills for skills in asked):
+            yield Mistake("waits_for_nobody" if policy.wish_for is None else "nobody_grants", f"wish-{wish}")
+    widened = policy.after(StepKind.WIDEN)
+    if policy.wish_for == timedelta():
+        yield Mistake("not_waited_for", "wish_for")
+    elif policy.wish_for is not None and widened is not None and widened < policy.wish_for:
+        yield Mistake("widened_before", "wish_for")
+
+
+def _impossible_steps(
+    policy: Policy, line: str, rosters: Mapping[str, Collection[frozenset[str]]]
+) -> Iterator[Mistake]:
+    for place, step in enumerate(policy.steps):
+        before = policy.steps[:place]
+        if not _fits(step.after, LONGEST_WAIT):
+            yield _too_long(f"step-{place}-after", LONGEST_WAIT)
+        elif before and step.after < before[-1].after:
+            yield Mistake("not_in_order", f"step-{place}-after")
+        elif step.kind is StepKind.WIDEN and not step.after:
+            yield Mistake("widened_at_once", f"step-{place}-after")
+        if code := _why_not_step(step, before, policy, line, rosters):
+            yield Mistake(code, f"step-{place}-kind")
+
+
+def _why_not_step(
+    step: Step, before: Collection[Step], policy: Policy, line: str, lines: Collection[str]
+) -> str | None:
+    """Why a step of this kind cannot be taken after those `before` it, as a code."""
+    if step.kind in NO_MEANS_YET:
+        return "no_means_yet"
+    if step.kind is StepKind.SISTER:
+        if step.line == line:
+            return "own_sister"
+        if step.line not in lines:
+            return "no_such_line"
+        return "sister_twice" if any(step.line == each.line for each in before) else None
+    if any(step.kind is each.kind for each in before):
+        return "step_twice"
+    if step.kind is StepKind.SEVERAL and policy.strategy is Strategy.RING_SEVERAL:
+        return "several_anyway"
+    wishes_end = policy.wishes and policy.wish_for is not None
+    if step.kind is StepKind.WIDEN and not (policy.skills or policy.usual_talk or wishes_end):
+        return "nothing_to_widen"
+    return None
+
+
+def _fits(time: timedelta, longest: timedelta) -> bool:
+    return timedelta() <= time <= longest and not time % timedelta(seconds=1)  # what is kept are whole seconds
+
+
+def _too_long(field: str, longest: timedelta) -> Mistake:
+    return Mistake("too_long", field, {"limit": longest // timedelta(minutes=1)})
 
 
 def _written(value: Any) -> Any:

@@ -11,13 +11,19 @@ ROOT = Path(__file__).parent.parent
 SMALL = {
     "webhooks": "--runs 1 --size 5 --seconds 0.2",
     "consoles": "--consoles 4 --runs 1 --pushes 4 --seconds 0.2 --offers 2",
-    "claims": "--runs 1 --claims 2 --many 200 --race 20",
+    "claims": "--runs 1 --decisions 2 --waiting 10 30 --peers 5 20 --race 20",
 }
 # What each must have said.
 SAID = {
     "webhooks": ["S: signature", "F: and one", "incoming call", "wait document", "offer accepted", "incoming text"],
     "consoles": ["bare emit", "memory of a console", "with consoles", "p95"],
-    "claims": ["dispatch.make, 200 ÷ 100 waiting", "given away twice", "without lock and unique index"],
+    "claims": [
+        "one decision, 30 waiting",
+        "30 waiting, 20 free",
+        "memory",
+        "given away twice",
+        "without lock and unique index",
+    ],
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from config.settings import Settings
 from routing import states
+from routing.eligibility import EVERY_REFUSAL
 from routing.facts import TIMES
 from routing.states import (
     Activity,
@@ -98,6 +99,18 @@ def test_nothing_but_transitions_stands_in_their_column():
     for heading in TABLES:
         for row in rows(section(README, heading)):
             assert not re.sub(r"`\w+` → `\w+`(, )?", "", " ".join(row[2:]))
+
+
+def test_every_refusal_is_explained_to_people():
+    asked = section(README, "Why was I not asked?")
+    printed = list(rows(asked))
+    assert [row[0] for row in printed] == [f"`{refusal.code}`" for refusal in EVERY_REFUSAL], (
+        "once, in the code's order"
+    )
+    assert all(len(row) == 3 and all(row) for row in printed), "what it means, and what one can do"
+    assert f"in the last {TIMES.presence.seconds} seconds" in asked
+    assert TIMES.breath.seconds == 5
+    assert "after five seconds" in asked
 
 
 @pytest.mark.parametrize("paper", PAPERS)

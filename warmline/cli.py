@@ -5,6 +5,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from math import inf
+from zoneinfo import ZoneInfo
 
 import click
 import redis
@@ -13,19 +16,24 @@ from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 import migrations
 from config.settings import Settings, SettingsError
+from routing.estimates import Figures, Target
 from warmline import clock as the_clock
 from warmline import db
 from warmline.app import wire
 from warmline.directory import demo as demo_directory
-from warmline.models import Organization, Role
+from warmline.models import Line, Organization, Role
 from warmline.people import accounts
 from warmline.people import demo as demo_organization
+from warmline.reports import absence as replayed
+from warmline.reports import past
+from warmline.reports import staffing as weekly
 from warmline.telephony import gateway
 from warmline.telephony.gateway import GatewayError, Refused
 from warmline.web import live
 
 ASK_SECONDS = 5
 CLOCK_THREADS = 8
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 TWILIO_API = "https://api.twilio.com"
 
 
@@ -109,6 +117,72 @@ def doctor() -> None:
         healthy &= fine
         click.echo(f"{name:10} {'ok: ' if fine else 'NOT OK: '}{finding}")
     sys.exit(0 if healthy else 1)
+
+
+@main.command()
+@click.argument("number")
+@click.option("--weeks", default=8, type=click.IntRange(1, 52), help="How far back to look.")
+@click.option("--share", default=80, type=click.IntRange(0, 99), help="Calls to answer in time, in percent.")
+@click.option("--within", default=20, type=click.IntRange(0), help="Seconds that are in time.")
+@click.option("--lost", type=click.IntRange(1, 100), help="Calls that may be given up at most, in percent.")
+def staffing(number: str, weeks: int, share: int, within: int, lost: int | None) -> None:
+    """How many peers the line of NUMBER needs, hour by hour, and what one absence means."""
+    wire(Settings.load_or_exit())
+    line = _line(number)
+    target = Target(share / 100, within, lost / 100 if lost else None)
+    table = weekly.table(line, weeks, target, the_clock.now())
+    click.echo(
+        f"{line.name}, {table.since.astimezone(ZoneInfo(line.time_zone)):%-d %B %Y} and {weeks} weeks on, "
+        f"{line.time_zone}: {table.calls} calls, of whom {table.left} left; patience {_clock(table.patience)}.\n"
+        f"Needed: peers for {share}% within {within} s{f' and at most {lost}% lost' if lost else ''}.\n"
+    )
+    click.echo("                calls  minutes            with these     with one fewer")
+    click.echo("               an hour    each   peers  needed   wait  lost      wait  lost")
+    for row in table.rows:
+        handle = "-" if row.handle is None else f"{row.handle / 60:.0f}"
+        needed = "-" if row.needed is None else row.needed
+        click.echo(
+            f"{WEEKDAYS[row.weekday]:9} {row.hour:02}:00 {row.offered:6.1f} {handle:>7} {row.peers:7.1f} {needed:>7}"
+            f"{_waits(row.there):>14}{_waits(row.one_fewer):>16}"
+        )
+
+
+@main.command()
+@click.argument("number")
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="In the line's own time; yesterday unless given.")
+@click.option("--within", default=20, type=click.IntRange(0), help="Seconds that are in time.")
+def absence(number: str, day: datetime | None, within: int) -> None:
+    """Play a day of the line of NUMBER again, without each peer who was on shift."""
+    wire(Settings.load_or_exit())
+    line = _line(number)
+    yesterday = the_clock.now().astimezone(ZoneInfo(line.time_zone)).date() - timedelta(days=1)
+    which = day.date() if day else yesterday
+    played = replayed.replay(line, which, within)
+    if played is None:
+        sys.exit(f"Nobody was answered on that day: {which:%-d %B %Y}.")
+    click.echo(
+        f"{line.name}, {which:%-d %B %Y}: {played.as_it_was.contacts} calls; patience {_clock(played.patience)}.\n\n"
+        f"{'':30} {'wait':>6} {'lost':>6} {f'within {within} s':>13}"
+    )
+    rows = [("as it was", played.as_it_was), ("played again, everybody there", played.everybody)]
+    for name, found in [*rows, *((f"without {name}", found) for name, found in played.without)]:
+        click.echo(f"{name:30} {_clock(found.wait):>6} {found.abandoned:6.0%} {found.answered_in_time:13.0%}")
+
+
+def _line(number: str) -> Line:
+    line = past.line_at(number)
+    if line is None:
+        sys.exit(f"No line has the number {number}. Write it as +1 and ten digits.")
+    return line
+
+
+def _waits(figures: Figures | None) -> str:
+    return "-" if figures is None else f"{_clock(figures.wait)} {figures.abandoned:5.0%}"
+
+
+def _clock(seconds: float) -> str:
+    """Minutes and seconds."""
+    return "not known" if seconds == inf else f"{round(seconds) // 60}:{round(seconds) % 60:02}"
 
 
 class Trouble(Exception):

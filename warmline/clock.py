@@ -25,6 +25,7 @@ from warmline.contacts import (
     outbox,
     parting,
     survey,
+    wishes,
     wrapup,
 )
 from warmline.db import transaction
@@ -80,6 +81,7 @@ def tick(at: datetime, heard_since: datetime = LONG_AGO) -> None:
         (wrapup.overdue, wrapup.expire),
         (survey.due, survey.invite),
         (survey.overdue, survey.lapse),
+        (wishes.stranded, wishes.lift),
     ):
         for row_id in overdue(at):
             _attempt(act, row_id, at)

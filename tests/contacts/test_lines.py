@@ -22,7 +22,7 @@ FRIDAY: dict[str, list[list[str]]] = {str(day): [] for day in range(7)} | {
     "4": [["09:00", "13:05"]],
     "0": [["09:00", "17:00"]],
 }
-SETTINGS = Settings(hours={}, holidays={}, words={}, card={}, texts_at_once=2, voice_with_texts=False)
+SETTINGS = Settings(hours={}, holidays={}, words={}, card={}, texts_at_once=2, voice_with_texts=False, policy={})
 
 
 @pytest.fixture

@@ -72,8 +72,9 @@ def tidy(product: Product) -> Iterator[None]:
 
 
 def goes_off(peer: Visitor) -> None:
-    """The peer's contacts are over and logged, and the peer is off."""
+    """The peer's contacts are over and logged, and the peer is off and rests no more."""
     peer.post("/console/status", {"status": "off"})
+    peer.post("/console/ready")
     for contact in peer.get("/console/state")["contacts"]:
         if not contact["logged"]:
             peer.post(f"/console/contacts/{contact['id']}/end")

@@ -1,11 +1,14 @@
-"""A supervisor runs a line in a real browser: settings, closing early; and a peer finds the crisis card."""
+"""A supervisor runs a line in a real browser: settings, closing early, pausing; and a peer finds the crisis card."""
+
+import re
 
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.e2e.conftest import Enter
 from tests.e2e.looks import DESKTOP, FITS, NARROW, PHONE, looks_well
-from tests.e2e.steps import call, choose, takes
+from tests.e2e.steps import SOON, call, choose, offer, takes, waits
+from tests.e2e.test_keyboard import goes_to, presses, types
 from tests.product import CALLER, GEORGIA, Caller, Product
 
 
@@ -37,7 +40,7 @@ def test_the_settings_of_a_line(enter: Enter) -> None:
     expect(wrong).to_have_value("25:00")
     expect(page.get_by_label("What to do, in a few lines")).to_have_value("Stay. Breathe.\nAsk Dana.")
     wrong.fill("24:00")
-    page.get_by_role("button", name="More rows").click()
+    page.get_by_role("button", name=re.compile("More rows.*Holidays")).click()
     page.get_by_label("Holiday 1, date").fill("2031-12-25")
     page.get_by_role("button", name="Save").first.click()
     expect(page.get_by_role("status")).to_contain_text("Saved.")
@@ -82,6 +85,67 @@ def test_a_line_is_closed_early_and_reopened_from_the_board(product: Product, en
     line.get_by_role("button", name="Reopen").click()
     expect(line.get_by_role("link", name="Close early…")).to_be_visible()
     expect(line).to_contain_text("open")
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_when_nobody_comes_is_written_down_by_keyboard(enter: Enter, size: ViewportSize) -> None:
+    page = enter("supervisor", viewport=size)
+    open_settings(page)
+    presses(page, "When nobody comes", "link")
+    step(page, 1, "3", "Ask the peers of the Georgia")
+    step(page, 2, "1:30", "Ring several")
+    presses(page, re.compile("More rows.*When nobody comes"))
+    step(page, 3, "one", "Ask the peers of the Wash")
+    page.get_by_role("radio", name=re.compile("^Whoever has been free")).focus()
+    page.keyboard.press("ArrowDown")  # of radio buttons one is reached by Tab, the others by arrows
+    presses(page, "Save")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("nothing was saved")
+    expect(page.get_by_label("Whoever has had the fewest contacts today")).to_be_checked()
+    looks_well(page, size)
+    presses(page, re.compile("Step 3: Write minutes"), "link")
+    wrong = page.get_by_label("Step 3, after minutes of waiting")
+    expect(wrong).to_be_focused()
+    expect(wrong).to_have_accessible_description("Write minutes, as in 2, or 1:30 for a minute and a half.")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("10")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Saved.")
+    for number, (after, kind) in enumerate(
+        [("1:30", "Ring several peers at once"), ("3", "Georgia"), ("10", "Washington D.C.")], start=1
+    ):
+        expect(page.get_by_label(f"Step {number}, after minutes of waiting")).to_have_value(after)
+        expect(page.get_by_label(f"Step {number}, what happens then").locator(":checked")).to_contain_text(kind)
+    looks_well(page, size)
+    # Tidy up.
+    for number in (1, 2, 3):
+        page.get_by_label(f"Step {number}, remove").check()
+    page.get_by_role("radio", name=re.compile("^Whoever has been free")).check()
+    page.get_by_role("button", name="Save").first.click()
+    expect(page.get_by_label("Step 1, after minutes of waiting")).to_have_value("")
+
+
+def step(page: Page, number: int, after: str, kind: str) -> None:
+    """Fill in a row of what happens when nobody comes."""
+    types(page, f"Step {number}, after minutes of waiting", after)
+    goes_to(page, page.get_by_label(f"Step {number}, what happens then"))
+    page.keyboard.type(kind)
+
+
+def test_a_line_is_paused_and_resumed_from_the_board(product: Product, enter: Enter, caller: Caller) -> None:
+    board, peer = enter("supervisor"), enter("peer1")
+    choose(peer, "Available")
+    line = board.get_by_role("region", name="Georgia", exact=True)
+    line.get_by_role("button", name="Pause").click()
+    expect(line).to_contain_text("paused, since")
+    expect(line).to_contain_text("by Dana Whitlock")
+    looks_well(board)
+    waits(caller)
+    expect(line).to_contain_text("1 waiting")
+    expect(offer(peer)).to_have_count(0)
+    line.get_by_role("button", name="Resume").click()
+    expect(offer(peer)).to_be_visible(timeout=SOON)
+    expect(line).not_to_contain_text("paused")
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])

@@ -17,10 +17,13 @@ from tests.product import Product
 NOT_PAGES = {
     "account.home": "leads on",
     "board.fragment": "a part of the board",
+    "board.not_asked_fragment": "a part of its page",
     "board.state": "data",
+    "board.still_waits_fragment": "a part of its page",
     "console.fragment": "a part of the console",
     "console.softphone": "data",
     "console.state": "data",
+    "console.why_fragment": "a part of its page",
     "health.alive": "a probe",
     "health.ready": "a probe",
     "referrals.resources": "a part of the console",
@@ -103,6 +106,22 @@ def the_history(page: Page) -> None:
 def a_contact(page: Page) -> None:
     the_history(page)
     page.locator("main table a").first.click()
+
+
+@page("board.still_waits", "supervisor")
+def why_a_caller_waits(page: Page) -> None:
+    a_contact(page)
+    page.goto(f"/board/contacts/{page.url.rsplit('/', 1)[1]}/why")
+
+
+@page("board.not_asked", "supervisor")
+def why_a_peer_is_not_asked(page: Page) -> None:
+    page.get_by_role("link", name=re.compile("Why not asked")).first.click()
+
+
+@page("console.why", "peer1")
+def why_i_was_not_asked(page: Page) -> None:
+    page.goto("/console/why")
 
 
 @pytest.fixture

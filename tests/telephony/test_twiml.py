@@ -9,6 +9,7 @@ from itertools import product
 import pytest
 
 from config import prompts
+from routing.policy import Skill
 from tests.telephony.grammar import VERBS, Element, Place, faults, response
 from tests.telephony.sources import read
 from warmline.telephony import twiml
@@ -32,12 +33,18 @@ def in_one_language(language: str) -> Iterator[Example]:
         yield partial(twiml.language_menu, ID, ODD, languages, attempt, own), Place.CALL
     for spoken, attempt in product(([], others), (1, 2)):
         yield partial(twiml.instead, ID, language, spoken, attempt), Place.CALL
+    every_wish = {str(key): wish.value for key, wish in enumerate(Skill, 1)}
+    for attempt, wishes in product((1, 2), ({"1": "veteran"}, every_wish)):
+        yield partial(twiml.wish_menu, ID, language, wishes, attempt), Place.CALL
+    for lifted in Skill:
+        yield partial(twiml.wait, language, 0, lifted=lifted), Place.QUEUE
     for waited, connecting, asked, thanks in product(
         (0, twiml.REMIND_SECONDS), (False, True), (None, survey), (False, True)
     ):
         wait = partial(twiml.wait, connecting=connecting, survey=asked, thanks=thanks)
-        yield from ((partial(wait, language, place, waited), Place.QUEUE) for place in (1, 7))
-    yield partial(twiml.wait, language, 2, 60, callback=f"/twilio/voice/contacts/{ID}/wait?callback=1"), Place.QUEUE
+        for place, minutes in ((None, None), (1, None), (7, (0, 1)), (7, (0, 5)), (1, (3, 12))):
+            yield partial(wait, language, waited, place=place, minutes=minutes), Place.QUEUE
+    yield partial(twiml.wait, language, 60, callback=f"/twilio/voice/contacts/{ID}/wait?callback=1"), Place.QUEUE
     for reason, attempt in product(("", ODD), (1, 2)):
         yield partial(twiml.read_back, ID, language, "+14045550123", reason, attempt), Place.CALL
         yield partial(twiml.ask_number, ID, language, reason, attempt), Place.CALL

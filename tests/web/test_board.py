@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from sqlalchemy import update
 
 from tests.cast import Cast
 from tests.web.walk import ILLINOIS, calls, counted, hangs_up, is_ready, peer, state, talk, writes
 from warmline import clock, db
-from warmline.models import Contact
+from warmline.contacts import availability, dispatch, offers
+from warmline.models import Contact, Line
 
 A_MINUTE = timedelta(minutes=1)
 
@@ -60,6 +62,36 @@ def test_a_contact_on_its_way_through_the_board(cast: Cast) -> None:
     assert row() == ("", "talking")
     hangs_up(contact)
     assert row() == ("", "wrapping")
+
+
+def test_a_contact_that_rings_at_several_stands_there_once_with_everybody_s_name(cast: Cast) -> None:
+    with db.transaction() as session:
+        session.execute(update(Line).where(Line.name == "Georgia").values(policy={"strategy": "ring_several"}))
+    is_ready(cast.peer1)
+    is_ready(cast.peer2)
+    contact = calls()
+    calls(number="+14045550124")
+    rows = state(cast.supervisor, "/board")["waiting"]
+    assert [(row["place"], row["state"]) for row in rows] == [(1, "offered"), (2, "waiting")]
+    page = cast.supervisor.get("/board").text
+    assert page.count(f'id="waiting-{contact}"') == 1
+    assert "offered to Marisol Vega, Robin Hale" in page
+    cast.peer1.post(f"/console/offers/{state(cast.peer1)['offers'][0]['id']}/accept")
+    assert "being connected with Robin Hale" in cast.supervisor.get("/board").text
+
+
+def test_the_board_says_who_let_two_offers_ring(cast: Cast) -> None:
+    is_ready(cast.peer1)
+    calls()
+    robin = peer(cast.peer1)
+    now = clock.now()
+    for number in range(offers.MISSED):
+        with time_machine.travel(now + number * A_MINUTE):
+            availability.seen(robin, clock.now())
+            dispatch.run(robin.organization_id, clock.now())
+            offers.expire(state(cast.peer1)["offers"][0]["id"], offers.NO_ANSWER, clock.now())
+    assert "two offers were not answered" in cast.supervisor.get("/board").text
+    assert "set you to Away because two offers in a row" in cast.peer1.get("/console").text
 
 
 def test_since_is_the_latest_change_of_status_or_activity(cast: Cast) -> None:

@@ -8,14 +8,14 @@ import pytest
 import time_machine
 from flask import Flask
 from jwt import decode
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.cast import ENVIRONMENT, Cast, Person, settings
 from tests.web.walk import ILLINOIS, calls, counted, hangs_up, is_ready, peer, sid, state, talk, writes
 from warmline import clock, db
 from warmline.app import create_app
 from warmline.contacts import connect, dispatch, messages, offers, wrapup
-from warmline.models import Direction, Message
+from warmline.models import Direction, Line, Message
 
 LATER = timedelta(hours=13)
 A_PAUSE = timedelta(minutes=2)
@@ -75,6 +75,19 @@ def test_the_version_changes_with_the_answer_and_only_then(cast: Cast) -> None:
     assert state(cast.peer1) == before
     calls()
     assert state(cast.peer1)["version"] != before["version"]
+
+
+def test_whoever_was_less_quick_reads_who_took_it(cast: Cast) -> None:
+    with db.transaction() as session:
+        session.execute(update(Line).where(Line.name == "Georgia").values(policy={"strategy": "ring_several"}))
+    is_ready(cast.peer1)
+    is_ready(cast.peer2)
+    calls()
+    cast.peer2.post(f"/console/offers/{offered(cast.peer2)['id']}/accept")
+    assert "Marisol Vega took it." in cast.peer1.get("/console").text
+    assert "Marisol Vega took it." not in cast.peer2.get("/console").text
+    with time_machine.travel(clock.now() + A_PAUSE):
+        assert "Marisol Vega took it." not in cast.peer1.get("/console").text
 
 
 def test_accepting_a_call_tells_the_browser_what_to_dial(cast: Cast) -> None:

@@ -83,6 +83,8 @@ def test_an_error_as_a_page(failing: Flask, path: str, status: int) -> None:
     [
         ("/contacts/1/notes", "/contacts/1"),
         ("/lines/1/reopen", "/lines/1"),
+        ("/lines/1/pause", "/lines/1"),
+        ("/lines/1/resume", "/lines/1"),
         ("/directory/1/deactivate", "/directory/1"),
         ("/console/offers/1/accept", "/"),
         ("/console/contacts/1/resources/2/add", "/"),

@@ -1,7 +1,8 @@
 """Evenings as a state machine: several callers, by voice and text, two peers, a phone company that keeps its word.
 
 Signed requests, the console's own posts, the real database code. Hypothesis decides what happens next: calls, texts,
-hang-ups, accepts, declines, expiries, drops, closing time; what the company tells us late, twice, never or in another
+hang-ups, accepts, declines, expiries, drops, shifts that end, a line that pauses or closes; what the line has chosen as
+its policy; what the company tells us late, twice, never or in another
 order; and at which commit or request our process dies. What holds always is checked after every step.
 """
 
@@ -9,6 +10,7 @@ import os
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -27,10 +29,13 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from routing.facts import TIMES
+from routing.eligibility import why_not
+from routing.facts import Peer as PeerFacts
+from routing.facts import Waiting
+from routing.policy import Policy, Skill, Step, StepKind, Strategy, read
 from routing.states import LIVE_CONTACT, LIVE_ENGAGEMENT
 from tests.cast import Cast, Person
 from tests.company import Call, Company, Killed, Telling
@@ -39,6 +44,9 @@ from tests.web.test_hooks import Twilio
 from warmline import clock, db
 from warmline.contacts import asking, availability, outbox
 from warmline.models import (
+    Apart,
+    AskedBy,
+    Caller,
     Channel,
     Contact,
     Engagement,
@@ -55,6 +63,7 @@ from warmline.models import (
     base,
 )
 from warmline.models.history import TABLES
+from warmline.people import roster
 from warmline.telephony import gateway
 
 EXAMPLES, STEPS = int(os.environ.get("LIFE_EXAMPLES", "4")), 60
@@ -62,6 +71,15 @@ CALLERS = ("+14045550123", "+14045550124", "+14045550125")
 TEXTS = ("hello", "Hola", "English", "later", "STOP", "START", "1")
 TROUBLES = ("", "not taken", "lost", "answer lost", "killed before", "killed after")
 COMMIT = Session.commit
+SOON, LATER = timedelta(seconds=20), timedelta(seconds=40)
+POLICIES = (
+    Policy(),
+    Policy(strategy=Strategy.ROUND_ROBIN),
+    Policy(strategy=Strategy.FEWEST_TODAY, steps=(Step(SOON, StepKind.SEVERAL),)),
+    Policy(strategy=Strategy.SAME_PEER),
+    Policy(strategy=Strategy.RING_SEVERAL, several=2),
+    Policy(skills=frozenset({Skill.FAMILY}), usual_talk=timedelta(minutes=2), steps=(Step(LATER, StepKind.WIDEN),)),
+)
 
 
 class Evening(RuleBasedStateMachine):
@@ -99,9 +117,12 @@ class Evening(RuleBasedStateMachine):
             if self.fuse == 0:
                 raise Killed
 
-    @initialize()
-    def begins(self) -> None:
+    @initialize(policy=st.sampled_from(POLICIES))
+    def begins(self, policy: Policy) -> None:
         walk.begins_anew(self.now)
+        with db.transaction() as session:
+            self.georgia(session).policy = policy.kept()
+            session.get_one(Peer, self.peers["peer2"].id).skills = [Skill.FAMILY]
         # The same evening must be the same again: of two equal peers the id decides.
         ids = (uuid.UUID(int=number) for number in count(1))
         self.monkeypatch.setattr(base, "uuid", SimpleNamespace(uuid4=lambda: next(ids)))
@@ -260,6 +281,49 @@ class Evening(RuleBasedStateMachine):
             answer = self.cast.supervisor.client.post(path, data=form, headers=headers)
             assert answer.status_code in (200, 302, 409, 422), answer.text
 
+    @rule()
+    def both_accept_at_once(self) -> None:
+        """Where a call rings at both, both press: one has it."""
+        offered = {name: self.offers_to(name) for name in ("peer1", "peer2")}
+        with db.reading() as session:
+            rings = [session.get_one(Offer, id).contact_id for ids in offered.values() for id in ids]
+        if len(rings) == 2 and len(set(rings)) == 1 and not self.fuse:
+            with ThreadPoolExecutor(2) as threads:
+                presses = [
+                    threads.submit(self.presses, name, f"/console/offers/{id}/accept", (200, 409))
+                    for name, [id] in offered.items()
+                ]
+            assert [press.result() for press in presses].count(200) == 1
+
+    # What a supervisor and the roster do
+
+    @rule(who=st.sampled_from(["peer1", "peer2"]), in_seconds=st.sampled_from([None, None, 0, 30, 90]))
+    def a_shift_is_to_end(self, who: str, in_seconds: int | None) -> None:
+        ends_at = None if in_seconds is None else self.now + timedelta(seconds=in_seconds)
+        with self.by_hand() as session:
+            session.execute(update(Shift).where(Shift.peer_id == self.peers[who].id).values(ends_at=ends_at))
+
+    @rule(pauses=st.sampled_from([True, False, False]))
+    def the_line_pauses_or_goes_on(self, pauses: bool) -> None:
+        with self.by_hand() as session:
+            self.georgia(session).paused_at = self.now if pauses else None
+
+    @rule(who=st.sampled_from(["peer1", "peer2"]), seconds=st.sampled_from([0, 30]))
+    def a_peer_rests(self, who: str, seconds: int) -> None:
+        with self.by_hand() as session:
+            session.get_one(Peer, self.peers[who].id).rests_until = self.now + timedelta(seconds=seconds)
+
+    @rule(data=st.data(), who=st.sampled_from(["peer1", "peer2"]), apart=st.booleans())
+    def two_are_not_to_meet_again(self, data: st.DataObject, who: str, apart: bool) -> None:
+        with self.by_hand() as session:
+            callers = session.scalars(select(Caller.id).order_by(Caller.id)).all()
+            if not callers:
+                return
+            pair = {"caller_id": data.draw(st.sampled_from(callers)), "peer_id": self.peers[who].id}
+            session.execute(delete(Apart).filter_by(**pair))
+            if apart:
+                session.add(Apart(**pair, asked_by=AskedBy.CALLER, asked_at=self.now))
+
     # Time
 
     @rule(seconds=st.sampled_from([1, 5, 10, 25, 60]))
@@ -272,7 +336,7 @@ class Evening(RuleBasedStateMachine):
             with self.we_may_die() as lived:
                 clock.tick(self.now, self.heard_since)
             if lived:
-                self.nobody_idle_could_serve_anybody_who_waits()
+                self.whoever_waits_waits_for_a_reason()
 
     # What holds always
 
@@ -285,11 +349,12 @@ class Evening(RuleBasedStateMachine):
             self.history_is_whole(session)
 
     def one_at_a_time(self, session: Session) -> None:
-        """One live offer a peer and a contact; one winner a contact; no peer on two calls; nobody from elsewhere."""
+        """One live offer a peer, one winner a contact, no peer on two calls, nobody from elsewhere."""
         pending = session.scalars(select(Offer).filter_by(state="pending")).all()
         live = session.scalars(select(Engagement).where(Engagement.state.in_(LIVE_ENGAGEMENT))).all()
         assert len({offer.peer_id for offer in pending}) == len(pending)
-        assert len({offer.contact_id for offer in pending}) == len(pending)
+        if not self.rings_several(session):
+            assert len({offer.contact_id for offer in pending}) == len(pending)
         assert len({engagement.contact_id for engagement in live}) == len(live)
         calls = [engagement.peer_id for engagement in live if engagement.channel is Channel.VOICE]
         assert len(set(calls)) == len(calls)
@@ -350,40 +415,76 @@ class Evening(RuleBasedStateMachine):
                         state = step.new
                 assert current == state, f"{kind.__tablename__} moved without an event"
 
-    def nobody_idle_could_serve_anybody_who_waits(self) -> None:
-        """After a tick no peer who could answer is idle while somebody waits whom they could answer."""
+    def whoever_waits_waits_for_a_reason(self) -> None:
+        """After a tick there is a refusal for every pair of a peer and a contact who waits, and no step is due.
+
+        The facts are put together here once more, each from its own row; only the refusals are the product's.
+        """
         with db.reading() as session:
-            busy = set(session.scalars(select(Offer.peer_id).filter_by(state="pending"))) | set(
-                session.scalars(select(Engagement.peer_id).where(Engagement.state.not_in(("done", "failed"))))
-            )
-            ready = [
-                peer
-                for peer, seen_at in session.execute(
-                    select(Peer, Presence.seen_at).join(Presence, Presence.peer_id == Peer.id)
-                )
-                if peer.id not in busy and peer.status == "available" and self.now - seen_at <= TIMES.presence
-            ]
-            for contact in session.scalars(select(Contact).filter_by(state="waiting")):
+            line = self.georgia(session)
+            policy = read(line.policy, paused=line.paused_at is not None)
+            waiting = session.scalars(select(Contact).filter_by(state="waiting")).all()
+            peers = [self.facts_of(session, peer) for peer in session.scalars(select(Peer))]
+            for contact in waiting:
+                assert contact.queued_at is not None
+                assert contact.steps == len(policy.taken(self.now - contact.queued_at)), "a step is due"
                 if contact.channel is Channel.VOICE and contact.queue_sid is None:
                     continue  # on the way
-                asked = session.scalars(
-                    select(Offer).filter_by(contact_id=contact.id).order_by(Offer.made_at.desc(), Offer.id.desc())
-                ).first()
-                for peer in ready:
-                    breathes = (
-                        asked is not None
-                        and asked.peer_id == peer.id
-                        and asked.decided_at is not None
-                        and self.now - asked.decided_at < TIMES.breath
-                    )
-                    lines = set(session.scalars(select(Shift.line_id).filter_by(peer_id=peer.id)))
-                    could = contact.language in peer.languages and contact.line_id in lines and not breathes
-                    assert not could, f"{peer.name} is idle and {contact.channel} {contact.id} waits"
+                apart = session.scalars(select(Apart.peer_id).filter_by(caller_id=contact.caller_id))
+                offers = session.scalars(select(Offer).filter_by(contact_id=contact.id)).all()
+                offers = sorted(offers, key=lambda offer: (offer.made_at, offer.decided_at or self.now, offer.id))
+                facts = Waiting(
+                    id=contact.id,
+                    line=contact.line_id,
+                    channel=contact.channel,
+                    language=contact.language,
+                    priority=contact.priority,
+                    queued_at=contact.queued_at,
+                    asked=tuple(offer.peer_id for offer in offers),
+                    last_asked_until=offers[-1].decided_at if offers else None,
+                    apart=frozenset(apart),
+                )
+                for peer in peers:
+                    assert why_not(peer, facts, policy, self.now), f"{contact.channel} {contact.id} waits for {peer.id}"
+
+    def facts_of(self, session: Session, peer: Peer) -> PeerFacts:
+        shifts = session.scalars(select(Shift).filter_by(peer_id=peer.id))
+        presence = session.get(Presence, peer.id)
+        doing = roster.activities(session, [peer.id])[peer.id]
+        return PeerFacts(
+            id=peer.id,
+            status=peer.status,
+            activity=doing.activity,
+            threads=doing.threads,
+            seen_at=presence.seen_at if presence is not None else None,
+            idle_since=peer.idle_since,
+            shifts={
+                shift.line_id: shift.ends_at
+                for shift in shifts
+                if shift.starts_at <= self.now and (shift.ends_at is None or self.now < shift.ends_at)
+            },
+            languages=frozenset(peer.languages),
+            skills=frozenset(peer.skills or ()),
+            rests_until=peer.rests_until,
+        )
+
+    def georgia(self, session: Session) -> Line:
+        return session.scalars(select(Line).filter_by(name="Georgia")).one()
+
+    def rings_several(self, session: Session) -> bool:
+        policy = read(self.georgia(session).policy)
+        by_step = any(step.kind is StepKind.SEVERAL for step in policy.steps)
+        return by_step or policy.strategy is Strategy.RING_SEVERAL
 
     def teardown(self) -> None:
         """People are willing, nothing fails any more: everybody is served, and in the end everything is final."""
         self.company.troubles, self.fuse = [], 0
         self.company.keys = lambda: "1"
+        with self.by_hand() as session:
+            self.georgia(session).paused_at = None
+            session.execute(delete(Apart))
+            session.execute(update(Shift).values(ends_at=None))
+            session.execute(update(Peer).values(rests_until=None))
         for name in ("peer1", "peer2"):
             self.opens_console(name)
             self.chooses(name, "available")
@@ -458,6 +559,14 @@ class Evening(RuleBasedStateMachine):
             self.heard_since = self.now
             asking.doubt_everything()
 
+    @contextmanager
+    def by_hand(self) -> Iterator[Session]:
+        """What others change in the database: it is not our process that dies of it."""
+        fuse, self.fuse = self.fuse, 0
+        with db.transaction() as session:
+            yield session
+        self.fuse = fuse
+
     def answers(self, telling: Telling) -> str:
         path, form = telling
         answer = self.twilio.posts(path, form)
@@ -472,11 +581,13 @@ class Evening(RuleBasedStateMachine):
         if not lived:
             self.company.untold.append(telling)
 
-    def presses(self, who: str, path: str, expected: tuple[int, ...], **form: str) -> None:
+    def presses(self, who: str, path: str, expected: tuple[int, ...], **form: str) -> int | None:
         headers = {"X-CSRFToken": self.tokens[who], "Accept": "application/json"}
         with self.we_may_die():
             answer = self.people[who].client.post(path, data=form, headers=headers)
             assert answer.status_code in expected, (path, answer.text)
+            return answer.status_code
+        return None
 
     def chooses(self, who: str, status: str) -> None:
         self.presses(who, "/console/status", (200,), status=status)

@@ -1,24 +1,31 @@
-"""The pages of the lines over HTTP: hours, holidays, own words, crisis card, closing early."""
+"""The pages of the lines over HTTP: hours, holidays, own words, crisis card, policy, closing early, pausing."""
 
 import html
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
+from routing.policy import NO_MEANS_YET
 from tests.cast import Cast, Person
-from tests.web.walk import GEORGIA, ILLINOIS, calls, is_ready, state, talk, writes
-from warmline import db
-from warmline.models import Event, Line, LineNumber
+from tests.web.walk import GEORGIA, ILLINOIS, calls, is_ready, peer, state, talk, writes
+from warmline import clock, db, push
+from warmline.contacts import availability
+from warmline.models import Event, Line, LineNumber, Peer, Shift
 
 NO_TIME = "That is no time of day. Write 17:00 or 5 PM."
 NO_DATE = "A holiday needs its date, as in 2026-12-25."
 NO_PHONE = "That is no telephone number. Write ten digits, as in (404) 555-0188."
 NO_MEANING = "has no meaning here. What may stand in braces:"
 CLOSED_MAY_CONTAIN = "{line}, {reason}, {reopening}, {crisis}"
+NO_MINUTES = "Write minutes, as in 2, or 1:30 for a minute and a half."
+NO_KIND = "Choose what happens then, or remove this row."
+NOT_ITSELF = "This is the line itself, whose peers are asked anyway."
+NO_LINE = "Your organization has no such line."
 NOON = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)  # Friday, 12:00 in Georgia
 INPUT = re.compile(
     r"<(input|textarea|select)\b([^>]*)>(?:([^<]*)</textarea>|((?:\s*<option.*?</option>)*))?", re.DOTALL
@@ -48,11 +55,12 @@ def form_of(page: str) -> dict[str, str]:
     body = page.split('class="line-form"')[1].split("</form>")[0]
     for kind, attributes, text, options in INPUT.findall(body):
         read = dict(re.findall(r'([\w-]+)="([^"]*)"', attributes))
-        if "name" not in read or (read.get("type") == "checkbox" and not re.search(r"\bchecked\b", attributes)):
+        optional = read.get("type") in ("checkbox", "radio")
+        if "name" not in read or (optional and not re.search(r"\bchecked\b", attributes)):
             continue
         if kind == "select":
-            chosen = re.search(r'value="(\w+)"\s+selected', options)
-            form[read["name"]] = chosen[1] if chosen else re.findall(r'value="(\w+)"', options)[0]
+            chosen = re.search(r'value="([\w-]*)"\s+selected', options)
+            form[read["name"]] = chosen[1] if chosen else re.findall(r'value="([\w-]*)"', options)[0]
         else:
             form[read["name"]] = html.unescape(text if kind == "textarea" else read.get("value", ""))
     return form
@@ -74,12 +82,18 @@ def weekdays(start: str, end: str) -> dict[str, str]:
     return form | {f"day-{day}-from-0": start for day in range(5)} | {f"day-{day}-to-0": end for day in range(5)}
 
 
-def mistake(answer: TestResponse, field: str) -> str:
-    """What the page says beside this field, which is marked for a screen reader too."""
+def mistake_text(answer: TestResponse, field: str) -> str:
+    """What the page says beside this field, or above these."""
     found = re.search(rf'<p id="{field}-mistake" class="field-mistake">([^<]*)</p>', answer.text)
     assert found, answer.text
+    return html.unescape(found[1])
+
+
+def mistake(answer: TestResponse, field: str) -> str:
+    """What the page says beside this field, which is marked for a screen reader too."""
+    told = mistake_text(answer, field)
     assert re.search(rf'aria-describedby="{field}-mistake[ "]', answer.text), "the field says where its mistake stands"
-    return found[1].replace("&#39;", "'")
+    return told
 
 
 def words(person: Person, path: str) -> str:
@@ -100,7 +114,7 @@ class TestWhoMay:
             for page in ("/lines", path, f"{path}/close"):
                 assert person.get(page).status_code == status, (person.email, page)
         for person in (cast.peer1, cast.outsider):
-            for page in (path, f"{path}/close", f"{path}/reopen"):
+            for page in (path, f"{path}/close", f"{path}/reopen", f"{path}/pause", f"{path}/resume"):
                 assert person.post(page).status_code == 403, (person.email, page)
         assert cast.stranger.get("/lines").location == "/login?next=/lines"
 
@@ -110,10 +124,10 @@ class TestWhoMay:
         for path in ("/lines/{}", "/lines/{}/close"):
             answers = [cast.supervisor.get(path.format(id), "application/json") for id in (foreign, unknown)]
             assert [(answer.status_code, answer.json) for answer in answers] == [(404, answers[0].json)] * 2
-        for path in ("/lines/{}", "/lines/{}/close", "/lines/{}/reopen"):
+        for path in ("/lines/{}", *(f"/lines/{{}}/{name}" for name in ("close", "reopen", "pause", "resume"))):
             answers = [cast.supervisor.post(path.format(id), **form) for id in (foreign, unknown)]
             assert [(answer.status_code, answer.json) for answer in answers] == [(404, answers[0].json)] * 2
-        assert events("settings_changed") == []
+        assert [events(name) for name in ("settings_changed", "paused")] == [[], []]
 
     def test_the_list_shows_ones_own_lines_only(self, cast: Cast) -> None:
         page = cast.supervisor.get("/lines").text
@@ -247,13 +261,16 @@ class TestSettings:
         ]
 
     def test_more_rows_without_saving(self, cast: Cast) -> None:
-        form = settings(cast.supervisor) | {"holiday-0-date": "2026-12-25", "card-policy": "typed", "more": "yes"}
+        form = settings(cast.supervisor) | {"holiday-0-date": "2026-12-25", "card-policy": "typed", "more": "holidays"}
         answer = save(cast.supervisor, form)
         assert answer.status_code == 200
         again = form_of(answer.text)
         assert again["holiday-0-date"] == "2026-12-25"
         assert again["card-policy"] == "typed"
         assert len([name for name in again if name.endswith("-date")]) == 4
+        assert len([name for name in again if re.fullmatch(r"step-\d-kind", name)]) == 2, (
+            "only where they were asked for"
+        )
         assert line().version == 1
 
     def test_a_holiday_is_removed(self, cast: Cast) -> None:
@@ -294,6 +311,317 @@ class TestSettings:
     def test_the_page_speaks_spanish(self, cast: Cast) -> None:
         cast.supervisor.post("/language", language="es")
         assert "lunes" in cast.supervisor.get(f"/lines/{line().id}").text
+
+
+def has_skills(person: Person, *skills: str) -> None:
+    with db.transaction() as session:
+        session.get_one(Peer, peer(person).id).skills = list(skills)
+
+
+def minutes(number: float) -> int:
+    """In the seconds that are kept."""
+    return int(60 * number)
+
+
+class TestPolicy:
+    """Whom the line asks, and what it does when nobody comes."""
+
+    def test_saving_what_the_page_shows_changes_nothing(self, cast: Cast) -> None:
+        has_skills(cast.peer1, "veteran", "parent")
+        kept = {
+            "strategy": "fewest_today",
+            "several": 5,
+            "skills": ["veteran"],
+            "wishes": ["parent"],
+            "wish_for": None,
+            "usual_talk": minutes(20),
+            "recovery": 0,
+            "most_waiting": 12,
+            "steps": [
+                {"after": 90, "kind": "sister", "line": line(ILLINOIS).id},
+                {"after": 120, "kind": "widen"},
+                {"after": 120, "kind": "several"},
+            ],
+        }
+        set_up(policy=kept)
+        form = settings(cast.supervisor)
+        assert (form["step-0-after"], form["step-1-after"], form["usual_talk"]) == ("1:30", "2", "20")
+        assert save(cast.supervisor, form, texts_at_once="3").status_code == 303
+        assert line().policy == kept
+        assert events("settings_changed")[-1].why["changed"] == ["texts_at_once"]
+
+    def test_a_whole_policy(self, cast: Cast) -> None:
+        has_skills(cast.peer1, "veteran", "parent", "youth")
+        form = settings(cast.supervisor) | {"strategy": "round_robin", "several": "4", "skill-veteran": "yes"}
+        form |= {"wish-youth": "2", "wish-parent": "1", "wish_for": "0:45", "usual_talk": "15", "recovery": "5:30"}
+        form |= {"step-0-after": "3", "step-0-kind": "widen", "step-1-after": "1:30", "most_waiting": "20"}
+        form["step-1-kind"] = f"sister-{line(ILLINOIS).id}"
+        assert save(cast.supervisor, form).status_code == 303
+        kept = {
+            "strategy": "round_robin",
+            "several": 4,
+            "skills": ["veteran"],
+            "wishes": ["parent", "youth"],
+            "wish_for": 45,
+            "usual_talk": minutes(15),
+            "recovery": minutes(5.5),
+            "most_waiting": 20,
+            "steps": [
+                {"after": 90, "kind": "sister", "line": line(ILLINOIS).id},
+                {"after": minutes(3), "kind": "widen"},
+            ],
+        }
+        assert line().policy == kept, "in order of time, whatever the rows were"
+        (event,) = events("settings_changed")
+        assert event.why["changed"] == ["policy"]
+        assert event.why["before"] == {"policy": None}
+        again = settings(cast.supervisor) | {"strategy": "longest_idle", "step-1-remove": "yes"}
+        assert save(cast.supervisor, again).status_code == 303
+        assert events("settings_changed")[-1].why["before"] == {"policy": kept}
+        now = line().policy or {}
+        assert "strategy" not in now
+        assert [step["kind"] for step in now["steps"]] == ["sister"]
+
+    @pytest.mark.parametrize(
+        ("changes", "field", "sentence"),
+        [
+            ({"strategy": "whoever_shouts"}, "strategy", "There is no such way. Choose one of these."),
+            ({"several": "7"}, "several", "From 2 to 5."),
+            ({"several": ""}, "several", "From 2 to 5."),
+            ({"most_waiting": "0"}, "most_waiting", "From 1 to 999, or nothing for no limit."),
+            ({"most_waiting": "many"}, "most_waiting", "Write a whole number."),
+            ({"usual_talk": "half an hour"}, "usual_talk", NO_MINUTES),
+            ({"usual_talk": "181"}, "usual_talk", "At most 180 minutes."),
+            ({"recovery": "-1"}, "recovery", NO_MINUTES),
+            ({"recovery": "180:01"}, "recovery", "At most 180 minutes."),
+            ({"wish_for": ""}, "wish_for", NO_MINUTES),
+            ({"wish_for": "1:60"}, "wish_for", NO_MINUTES),
+            (
+                {"wish-veteran": "1", "wish_for": "0"},
+                "wish_for",
+                "A wish that is not waited for is none. Give it some time.",
+            ),
+            (
+                {"wish-veteran": "1", "wish_for": "5", "step-0-after": "4:59", "step-0-kind": "widen"},
+                "wish_for",
+                "A step below ends wishes before that. Wait less here, or longer there.",
+            ),
+            (
+                {"skill-youth": "yes"},
+                "skills",
+                "Nobody on this line's roster has it, so nobody could be asked.",
+            ),
+            (
+                {"skill-veteran": "yes", "skill-parent": "yes"},
+                "skills",
+                "Nobody on this line's roster has all of them, so nobody could be asked.",
+            ),
+            ({"wish-idd": "1"}, "wish-idd", "Nobody who may be asked has it: callers would wish in vain."),
+            (
+                {"wish-idd": "1", "wish_required": "yes"},
+                "wish-idd",
+                "Nobody who may be asked has it: whoever wishes for it would wait forever.",
+            ),
+            (
+                {"wish-veteran": "1", "skill-veteran": "yes"},
+                "wish-veteran",
+                "Every peer of this line must have it, so there is nothing to wish for.",
+            ),
+            ({"wish-veteran": "1", "wish-parent": "1"}, "wish-parent", "Another wish has this key."),
+            ({"step-0-kind": "several"}, "step-0-after", NO_MINUTES),
+            ({"step-0-after": "2"}, "step-0-kind", NO_KIND),
+            ({"step-0-after": "2", "step-0-kind": "dance"}, "step-0-kind", NO_KIND),
+            ({"step-0-after": "121", "step-0-kind": "several"}, "step-0-after", "At most 120 minutes."),
+            (
+                {"step-0-after": "0", "step-0-kind": "widen", "skill-veteran": "yes"},
+                "step-0-after",
+                "At once, skills and wishes would never count. Give this step a wait.",
+            ),
+            (
+                {"step-0-after": "2", "step-0-kind": "widen"},
+                "step-0-kind",
+                "There is nothing to stop insisting on: no skill, no wish that is given up, no usual talk.",
+            ),
+            (
+                {"strategy": "ring_several", "step-0-after": "2", "step-0-kind": "several"},
+                "step-0-kind",
+                "This line rings several from the start, as chosen above.",
+            ),
+            (
+                {"step-0-after": "3", "step-0-kind": "several", "step-1-after": "2", "step-1-kind": "several"},
+                "step-0-kind",
+                "An earlier step does this already.",
+            ),
+            ({"step-0-after": "2", "step-0-kind": "sister-georgia"}, "step-0-kind", NOT_ITSELF),
+            ({"step-0-after": "2", "step-0-kind": "sister-harbor"}, "step-0-kind", NO_LINE),
+            ({"step-0-after": "2", "step-0-kind": "sister-unknown"}, "step-0-kind", NO_LINE),
+            *(
+                ({"step-0-after": "2", "step-0-kind": str(kind)}, "step-0-kind", "Warmline cannot do that yet.")
+                for kind in sorted(NO_MEANS_YET)
+            ),
+        ],
+    )  # fmt: skip
+    def test_what_cannot_be_is_told_beside_its_field_and_the_old_policy_stays(
+        self, cast: Cast, changes: dict[str, str], field: str, sentence: str
+    ) -> None:
+        has_skills(cast.peer1, "veteran")
+        has_skills(cast.peer2, "parent")
+        before = {"strategy": "fewest_today"}
+        set_up(policy=before)
+        ids = {"sister-georgia": line().id, "sister-harbor": line("+16065550104").id, "sister-unknown": "0" * 32}
+        changes = {name: f"sister-{ids[value]}" if value in ids else value for name, value in changes.items()}
+        form = settings(cast.supervisor) | {"card-policy": "what I typed"} | changes
+        answer = save(cast.supervisor, form)
+        assert answer.status_code == 422
+        assert mistake(answer, field) == sentence
+        assert form_of(answer.text)["card-policy"] == "what I typed"
+        assert (line().policy, line().version) == (before, 1)
+        as_json = save(cast.supervisor, form, "application/json")
+        assert as_json.json
+        assert as_json.json["error"]["fields"] == {field: sentence}
+
+    def test_of_the_same_sister_line_twice_the_later_is_wrong(self, cast: Cast) -> None:
+        step = f"sister-{line(ILLINOIS).id}"
+        form = settings(cast.supervisor) | {"step-0-after": "2", "step-0-kind": step}
+        answer = save(cast.supervisor, form | {"step-4-after": "1:59", "step-4-kind": step})
+        assert mistake(answer, "step-0-kind") == "The peers of this line are asked by an earlier step already."
+        assert "Step 1:" in answer.text.split('class="error-summary"')[1].split("</ul>")[0]
+
+    def test_more_steps_than_anybody_would_follow(self, cast: Cast) -> None:
+        form = settings(cast.supervisor)
+        for row in range(11):
+            form |= {f"step-{row}-after": "2", f"step-{row}-kind": "several"}
+        assert mistake_text(save(cast.supervisor, form), "steps") == "At most 10 steps."
+
+    def test_what_was_typed_is_still_there(self, cast: Cast) -> None:
+        has_skills(cast.peer1, "veteran")
+        typed = {"strategy": "round_robin", "several": "5", "skill-veteran": "yes", "wish-parent": "3"}
+        typed |= {"wish_for": "soon", "wish_required": "", "usual_talk": "20", "recovery": "5", "most_waiting": "9"}
+        typed |= {"step-0-after": "2", "step-0-kind": f"sister-{line(ILLINOIS).id}"}
+        answer = save(cast.supervisor, settings(cast.supervisor) | typed)
+        assert answer.status_code == 422
+        kept = form_of(answer.text)
+        del typed["wish_required"]
+        assert {name: kept[name] for name in typed} == typed
+
+    def test_of_two_who_save_the_second_hears_that_it_was_the_policy(self, cast: Cast) -> None:
+        first, second = settings(cast.supervisor), settings(cast.admin)
+        assert save(cast.supervisor, first, strategy="round_robin").status_code == 303
+        answer = save(cast.admin, second, strategy="fewest_today")
+        assert answer.status_code == 409
+        assert "who is asked" in answer.text
+        assert form_of(answer.text)["strategy"] == "fewest_today"
+        assert line().policy == {"strategy": "round_robin"}
+
+    def test_who_left_the_roster_does_not_keep_other_settings_from_being_saved(self, cast: Cast) -> None:
+        has_skills(cast.peer1, "veteran")
+        assert save(cast.supervisor, settings(cast.supervisor) | {"skill-veteran": "yes"}).status_code == 303
+        has_skills(cast.peer1)
+        form = settings(cast.supervisor)
+        assert save(cast.supervisor, form, texts_at_once="4").status_code == 303
+        answer = save(cast.supervisor, settings(cast.supervisor), strategy="round_robin")
+        assert mistake_text(answer, "skills") == "Nobody on this line's roster has it, so nobody could be asked."
+
+    def test_a_roster_is_made_of_shifts_that_are_not_over(self, cast: Cast) -> None:
+        has_skills(cast.peer1, "veteran")
+        has_skills(cast.outsider, "youth")
+        now = clock.now()
+        with db.transaction() as session:
+            session.execute(update(Shift).where(Shift.peer_id == peer(cast.peer1).id).values(ends_at=now))
+        form = settings(cast.supervisor)
+        assert save(cast.supervisor, form | {"skill-veteran": "yes"}).status_code == 422
+        assert save(cast.supervisor, form | {"skill-youth": "yes"}).status_code == 422, "another organization's peer"
+        with db.transaction() as session:
+            later = {"starts_at": now + timedelta(days=1), "ends_at": now + timedelta(days=2)}
+            session.execute(update(Shift).where(Shift.peer_id == peer(cast.peer1).id).values(later))
+        assert save(cast.supervisor, form | {"skill-veteran": "yes"}).status_code == 303
+
+    def test_a_form_without_this_part_leaves_it_as_it_is(self, cast: Cast) -> None:
+        set_up(policy={"strategy": "round_robin"})
+        form = settings(cast.supervisor)
+        del form["strategy"]
+        assert save(cast.supervisor, form, texts_at_once="4").status_code == 303
+        assert (line().policy, line().texts_at_once) == ({"strategy": "round_robin"}, 4)
+
+    def test_the_page_offers_sister_lines_of_the_organization_and_no_other(self, cast: Cast) -> None:
+        page = cast.supervisor.get(f"/lines/{line().id}").text
+        assert f'value="sister-{line(ILLINOIS).id}"' in page
+        assert f'value="sister-{line().id}"' not in page
+        assert f'value="sister-{line("+16065550104").id}"' not in page
+        assert not [kind for kind in NO_MEANS_YET if f'value="{kind}"' in page]
+
+    def test_what_is_saved_is_what_the_engine_goes_by(self, cast: Cast) -> None:
+        has_skills(cast.peer2, "veteran")
+        for person in (cast.peer1, cast.peer2):
+            is_ready(person)
+        form = settings(cast.supervisor) | {"skill-veteran": "yes", "step-0-after": "1", "step-0-kind": "widen"}
+        assert save(cast.supervisor, form).status_code == 303
+        calls()
+        calls("+14045550124")
+        assert [len(state(person)["offers"]) for person in (cast.peer1, cast.peer2)] == [0, 1]
+        with time_machine.travel(clock.now() + timedelta(minutes=1), tick=False):
+            availability.seen(peer(cast.peer1), clock.now())
+            clock.tick(clock.now())
+            assert len(state(cast.peer1)["offers"]) == 1, "after a minute the skill is no longer insisted on"
+
+    def test_ringing_several_as_saved(self, cast: Cast) -> None:
+        for person in (cast.peer1, cast.peer2):
+            is_ready(person)
+        form = settings(cast.supervisor) | {"strategy": "ring_several", "several": "2"}
+        assert save(cast.supervisor, form).status_code == 303
+        calls()
+        assert [len(state(person)["offers"]) for person in (cast.peer1, cast.peer2)] == [1, 1]
+
+
+class TestPausing:
+    def test_nobody_is_asked_meanwhile_and_whoever_waits_keeps_waiting(self, cast: Cast) -> None:
+        is_ready(cast.peer1)
+        path = f"/lines/{line().id}"
+        assert cast.supervisor.post(f"{path}/pause", "text/html", back="board").location == "/board"
+        calls()
+        clock.tick(clock.now())
+        assert state(cast.peer1)["offers"] == []
+        assert [row["state"] for row in state(cast.admin, "/board")["waiting"]] == ["waiting"]
+        is_ready(cast.peer2)
+        calls("+14045550125", ILLINOIS)
+        assert len(state(cast.peer1)["offers"]) == 1, "another line goes on"
+        assert cast.admin.post(f"{path}/resume", "text/html").location == "/lines"
+        clock.tick(clock.now())
+        assert len(state(cast.peer2)["offers"]) == 1
+
+    def test_pages_say_since_when_and_who(self, cast: Cast) -> None:
+        with time_machine.travel(NOON, tick=False):
+            cast.supervisor.post(f"/lines/{line().id}/pause")
+            for path in ("/board", "/lines", f"/lines/{line().id}"):
+                text = words(cast.admin, path)
+                assert "paused</strong>, since 12:00 PM by Dana Whitlock" in text
+                assert "Nobody is asked. Whoever calls waits." in text
+                assert "Resume" in text
+            cast.admin.post(f"/lines/{line().id}/resume")
+            assert "paused" not in words(cast.admin, "/board")
+
+    def test_a_pause_that_nobody_noted_is_shown_all_the_same(self, cast: Cast) -> None:
+        set_up(paused_at=NOON)
+        with time_machine.travel(NOON, tick=False):
+            assert "paused</strong>, since 12:00 PM" in words(cast.supervisor, "/lines")
+
+    def test_pressing_twice_is_once(self, cast: Cast) -> None:
+        for name, event in (("pause", "paused"), ("resume", "resumed")):
+            path = f"/lines/{line().id}/{name}"
+            assert [cast.supervisor.post(path).status_code for _ in range(2)] == [200, 200]
+            (row,) = events(event)
+            assert row.why == {"account": cast.supervisor.account.id}
+        assert [(row.old, row.new) for row in events("paused") + events("resumed")] == [
+            ("running", "paused"),
+            ("paused", "running"),
+        ]
+
+    def test_boards_are_told(self, cast: Cast) -> None:
+        pushed: list[tuple[str, str, str]] = []
+        push.use(lambda room, what, id: pushed.append((room, what, id)))
+        for name in ("pause", "pause", "resume"):
+            cast.supervisor.post(f"/lines/{line().id}/{name}")
+        assert pushed == [(f"line:{line().id}", "board", line().id)] * 2
 
 
 class TestClosingEarly:

@@ -13,6 +13,7 @@ from tests.cast import ENVIRONMENT, Cast
 from tests.web.walk import GEORGIA, caller_leg, calls, counted, is_ready, peer, sid, writes
 from warmline import clock, db
 from warmline.contacts import availability, dispatch, offers, screens
+from warmline.contacts.screens import why
 from warmline.models import Offer
 
 CALLER, WRITER = "+14045550123", "+14045550144"
@@ -28,6 +29,9 @@ MOST = {
     "console's state": 4,
     "board": 10,
     "board's state": 9,
+    "why a caller waits": 20,
+    "why a peer is not asked": 23,
+    "why I was not asked": 23,
 }
 # All of a table that only ever grows, or all of an organization in it; what is pending has an index of its own.
 HISTORY = re.compile(
@@ -88,11 +92,15 @@ def test_pages_ask_the_database_a_few_things(cast: Cast, statements: Callable[[C
     with db.reading() as session:
         offer = session.query(Offer).filter_by(contact_id=contact).one()
     offers.accept(peer(cast.peer1), offer.id, clock.now())
+    waits, marisol = calls("+14045550124"), peer(cast.peer2)
     found = {
         "console": statements(lambda: cast.peer1.get("/console")),
         "console's state": statements(lambda: screens.console_state(peer(cast.peer1).id, clock.now())) - 1,
         "board": statements(lambda: cast.supervisor.get("/board")),
         "board's state": statements(lambda: cast.supervisor.get("/board/state")),
+        "why a caller waits": statements(lambda: cast.supervisor.get(f"/board/contacts/{waits}/why")),
+        "why a peer is not asked": statements(lambda: cast.supervisor.get(f"/board/peers/{marisol.id}/why")),
+        "why I was not asked": statements(lambda: cast.peer2.get("/console/why")),
     }
     assert {name: (count, MOST[name]) for name, count in found.items() if count > MOST[name]} == {}
 
@@ -101,6 +109,7 @@ def test_pages_ask_the_database_a_few_things(cast: Cast, statements: Callable[[C
 def test_what_the_clock_and_the_screens_ask_every_second_reads_no_history(cast: Cast) -> None:
     """SQLite says beforehand what it has no index for."""
     organization = peer(cast.peer1).organization_id
+    contact = calls()
     is_ready(cast.peer1)
     asked: list[tuple[str, Any]] = []
 
@@ -112,6 +121,8 @@ def test_what_the_clock_and_the_screens_ask_every_second_reads_no_history(cast: 
     clock.tick(clock.now())
     screens.board_state(organization, clock.now())
     screens.console_state(peer(cast.peer1).id, clock.now())
+    why.still_waits(organization, contact, clock.now())
+    why.not_asked(organization, peer(cast.peer2).id, clock.now())
     with db.reading() as session:
         dispatch.look(session, organization, clock.now())
     event.remove(db.bound(), "before_cursor_execute", note)

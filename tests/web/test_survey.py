@@ -36,7 +36,7 @@ def asked(call: Call, key: str = "1") -> tuple[Document, Document, str]:
     """A caller hears the question in the second wait document: their Enqueue, that document, and the QueueSid."""
     enqueue, queue = call.presses(call.rings(), key), sid("QU")
     first = call.waits(enqueue, queue)
-    assert first.verbs == ["Say", "Play"], "not in the first"
+    assert first.verbs == ["Say", "Say", "Play"], "not in the first"
     return enqueue, call.waits(enqueue, queue, "26"), queue
 
 
@@ -86,7 +86,7 @@ def invited(cast: Cast) -> str:
 def test_a_caller_says_yes_by_key_and_keeps_their_place(twilio: Twilio) -> None:
     call = twilio.calls()
     enqueue, second, queue = asked(call)
-    assert second.verbs == ["Say", "Gather", "Play"], "silence: the music goes on"
+    assert second.verbs == ["Gather", "Play"], "silence: the music goes on"
     assert QUESTION in second.spoken
     assert call.contact.survey_ok_at is None
     before = call.contact
@@ -97,7 +97,7 @@ def test_a_caller_says_yes_by_key_and_keeps_their_place(twilio: Twilio) -> None:
     assert after.survey_ok_at is not None
     assert (after.state, after.queued_at, after.queue_sid) == (before.state, before.queued_at, before.queue_sid)
     for waited in ("51", "76"):
-        assert call.waits(enqueue, queue, waited).verbs == ["Say", "Play"], "once a contact"
+        assert call.waits(enqueue, queue, waited).verbs == ["Play"], "once a contact"
 
 
 def test_silence_and_any_other_key_are_no_yes(twilio: Twilio) -> None:
@@ -105,9 +105,8 @@ def test_silence_and_any_other_key_are_no_yes(twilio: Twilio) -> None:
     enqueue, second, queue = asked(call)
     for key in ("2", "0", "*", "11"):
         document = presses(call, second, queue, key)
-        assert "next in line" in document.spoken
-        assert document.verbs == ["Say", "Play"]
-    assert call.waits(enqueue, queue, "51").verbs == ["Say", "Play"]
+        assert document.verbs == ["Play"], "the music goes on"
+    assert call.waits(enqueue, queue, "51").verbs == ["Play"]
     assert call.contact.survey_ok_at is None
 
 
@@ -129,7 +128,7 @@ def test_a_caller_who_comes_back_to_the_queue_is_not_asked_again(twilio: Twilio)
 @pytest.mark.parametrize("number", ["anonymous", "+266696687", ""])
 def test_a_withheld_number_is_not_asked(twilio: Twilio, number: str) -> None:
     _, second, _ = asked(twilio.calls(number))
-    assert second.verbs == ["Say", "Play"]
+    assert second.verbs == ["Play"]
 
 
 def test_whoever_wants_no_texts_is_not_asked(twilio: Twilio) -> None:
@@ -154,7 +153,7 @@ def test_a_key_for_which_nobody_asked_is_no_yes(twilio: Twilio) -> None:
     enqueue, queue = call.presses(call.rings(), "1"), sid("QU")
     call.waits(enqueue, queue)
     path = enqueue.url("Enqueue", "waitUrl").partition("#")[0].removeprefix("http://localhost") + "?survey=1"
-    assert "next in line" in call.asks(path, Digits="1", QueueSid=queue, QueueTime="26").spoken
+    assert call.asks(path, Digits="1", QueueSid=queue, QueueTime="26").verbs == ["Play"]
     assert call.contact.survey_ok_at is None
 
 

@@ -38,10 +38,13 @@ def begins_anew(now: datetime) -> None:
     """Nobody has called or written yet, every line is open, and every shift begins now."""
     with db.transaction() as session:
         for table in reversed(Base.metadata.sorted_tables):
-            if "contact_id" in table.c or table.name in ("contact", "caller", "callback"):
+            if "contact_id" in table.c or table.name in ("contact", "caller", "callback", "apart"):
                 session.execute(table.delete())
-        session.execute(update(Line).values(closed_at=None, closed_until=None, closed_words=None))
-        session.execute(update(Shift).values(starts_at=now))
+        session.execute(
+            update(Line).values(closed_at=None, closed_until=None, closed_words=None, policy=None, paused_at=None)
+        )
+        session.execute(update(Shift).values(starts_at=now, ends_at=None))
+        session.execute(update(Peer).values(rests_until=None))
 
 
 def calls(number: str = "+14045550123", line: str = GEORGIA, language: str = "en") -> str:

@@ -27,6 +27,7 @@ from warmline.models.history import advance_all, begin
 from warmline.people import lines, roster
 
 AT_A_TIME = 100  # contacts looked at, and offers made, in one go
+SPARE = 4  # contacts looked at, at first, beyond the number of free peers: some may be refused
 MOST_KINDS = 20  # of peers that a query tells apart
 
 
@@ -42,7 +43,7 @@ def run(organization_id: str, now: datetime, contact_id: str | None = None, peer
             snapshot = look(session, organization_id, now, contact_id=contact_id, peer_id=peer_id, last=last)
         wanted = [decision for decision in decide(snapshot, now) if isinstance(decision, MakeOffer)]
         made += make(wanted, now)
-        if len(snapshot.waiting) < AT_A_TIME or len(wanted) >= len(snapshot.peers):
+        if len(snapshot.waiting) < _page(snapshot.peers, last) or len(wanted) >= len(snapshot.peers):
             return made
         last = snapshot.waiting[-1]  # peers are left, and perhaps somebody further behind for them
 
@@ -88,13 +89,12 @@ def look(
     peers = roster.free(session, organization_id, now, peer_id=peer_id, line_ids=reached)
     if not peers:
         return Snapshot()
-    wanted = [Contact.organization_id == organization_id, _offerable(), _for_these(policies, peers, now)]
-    if contact_id is not None:
-        wanted.append(Contact.id == contact_id)
+    wanted = [Contact.organization_id == organization_id, _offerable()]
+    wanted.append(_for_these(policies, peers, now) if contact_id is None else Contact.id == contact_id)
     if last is not None:
         behind = tuple_(Contact.queued_at, Contact.id) > (last.queued_at, last.id)
         wanted.append(or_(Contact.priority < last.priority, and_(Contact.priority == last.priority, behind)))
-    waiting = facts(session, policies, wanted)
+    waiting = facts(session, policies, wanted, _page(peers, last))
     if waiting and any(policy.strategy is Strategy.FEWEST_TODAY for policy in policies.values()):
         peers = roster.with_today(session, peers, lines.today(session, organization_id, now))
     return Snapshot(waiting=waiting, peers=tuple(peers), policies=policies)
@@ -128,7 +128,7 @@ def facts(
     for contact_id, peer_id, decided_at in session.execute(
         select(Offer.contact_id, Offer.peer_id, Offer.decided_at)
         .where(Offer.contact_id.in_([row.id for row in rows]))
-        .order_by(Offer.made_at, Offer.id)
+        .order_by(Offer.made_at, Offer.decided_at, Offer.id)
     ):
         asked[contact_id].append(peer_id)
         asked_until[contact_id] = decided_at
@@ -250,12 +250,22 @@ def _offerable() -> ColumnElement[bool]:
     )
 
 
+def _page(peers: Collection[PeerFacts], last: Waiting | None) -> int:
+    """How many contacts are looked at: at first about as many as there are peers for them."""
+    return AT_A_TIME if last is not None else min(AT_A_TIME, len(peers) + SPARE)
+
+
 def _for_these(policies: Mapping[str, Policy], peers: Collection[PeerFacts], now: datetime) -> ColumnElement[bool]:
     """That one of these peers might take a contact: however many wait in front for somebody else, it is seen.
 
     What depends on the pair of them is left to `why_not`.
     """
-    alike = {(_reach(peer, policies, now), peer.languages, peer.skills) for peer in peers}
+    # Of those who differ in nothing that counts here one is looked at: a thousand peers are a few kinds.
+    kinds = {
+        (frozenset(peer.shifts.items()), peer.activity, peer.threads, peer.languages, peer.skills): peer
+        for peer in peers
+    }.values()
+    alike = {(_reach(peer, policies, now), peer.languages, peer.skills) for peer in kinds}
     if len(alike) > MOST_KINDS:
         alike = {
             (

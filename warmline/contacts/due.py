@@ -14,6 +14,8 @@ from warmline.models import Contact, Line
 from warmline.models.history import record
 from warmline.people import lines
 
+NOT_TAKEN = (ContactState.WAITING, ContactState.OFFERED)
+
 
 def decisions(now: datetime) -> Sequence[Decision]:
     """Everything that is to be done at `now` for somebody who waits, but for offers: those are dispatch's."""
@@ -30,7 +32,7 @@ def decisions(now: datetime) -> Sequence[Decision]:
             for line in chosen
             for number, step in enumerate(policies[line.id].steps)
         ]
-        waits = Contact.state == ContactState.WAITING
+        waits = Contact.state.in_(NOT_TAKEN)
         waiting = dispatch.facts(session, policies, [waits, or_(false(), *late)]) if late else ()
     ringing, alone = offers.ringing(now), texts.alone(now)
     return decide(Snapshot(waiting, policies=policies, ringing=tuple(ringing), alone=tuple(alone)), now)
@@ -53,7 +55,7 @@ def take_step(decision: Overflow, now: datetime) -> None:
     """Record that steps of the line are taken for a contact; from then on whoever they reach is asked as well."""
     with transaction() as session:
         contact = holding.contact(session, decision.contact)
-        if contact.state is ContactState.WAITING and contact.steps < decision.steps:
+        if contact.state in NOT_TAKEN and contact.steps < decision.steps:
             contact.steps = decision.steps
             record(session, contact, "overflow", now, why={"steps": list(decision.kinds)})
             news.for_line(session, contact.line_id)

@@ -1,6 +1,7 @@
 """After the talk: the peer's time for the contact report, the report itself, and idle again."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from routing.facts import TIMES
 from routing.states import EngagementState
-from warmline.contacts import dispatch, holding, legs, news, remembering, survey
+from warmline.contacts import apart, dispatch, holding, legs, news, remembering, resting, survey
 from warmline.db import reading, transaction
 from warmline.errors import Invalid
 from warmline.models import Contact, Disposition, Engagement, Peer, Reason, Report
@@ -17,6 +18,14 @@ from warmline.models.history import advance, record
 
 NOTES_LIMIT = 20_000  # characters
 WITHOUT_REASON = {Disposition.NOT_A_CONVERSATION, Disposition.DROPPED}
+
+
+@dataclass(frozen=True, slots=True)
+class Afterwards:
+    """What the report says about the peer's next contacts: time to rest, and never this caller, if somebody asked."""
+
+    heavy: bool = False
+    apart: str = ""  # a code of AskedBy
 
 
 def begin(session: Session, engagement: Engagement, reason: str, now: datetime) -> None:
@@ -52,7 +61,11 @@ def finish(session: Session, engagement: Engagement, event: str, now: datetime) 
         news.for_peer(session, engagement.peer_id)
         news.for_organization(session, engagement.organization_id)
         dispatch.after(session, engagement.organization_id, now, peer_id=engagement.peer_id)
-        survey.schedule(session, session.get_one(Contact, engagement.contact_id), now)
+        contact = session.get_one(Contact, engagement.contact_id)
+        report = _report_of(session, contact.id, engagement.peer_id)
+        if report is not None and report.heavy:
+            resting.begin(session, contact, engagement, now)
+        survey.schedule(session, contact, now)
 
 
 def report(
@@ -64,19 +77,20 @@ def report(
     text_ok: bool,
     now: datetime,
     wish: remembering.Wish | None = None,
+    afterwards: Afterwards | None = None,
 ) -> None:
     """The finished contact report; it ends wrap-up at once. It may be written during the talk and corrected later.
 
     Raises NotFound for a contact that this peer had no part in, Invalid for an unknown code, or where a reason is
     missing: only a contact that was no conversation, or was dropped, needs none. `wish` says whether the caller may be
-    remembered; None leaves that as it is.
+    remembered, `afterwards` what follows for the peer's next contacts; None leaves that as it is.
     """
     if not disposition:
         raise Invalid("Choose how it ended.", code="disposition_missing")
     chosen = _disposition(disposition)
     if not reasons and chosen not in WITHOUT_REASON:
         raise Invalid("Choose at least one reason for the contact.", code="reasons_missing")
-    _save(peer, contact_id, chosen, _reasons(reasons), notes, text_ok, now, wish, complete=True)
+    _save(peer, contact_id, chosen, _reasons(reasons), notes, text_ok, now, wish, afterwards, complete=True)
 
 
 def draft(
@@ -88,10 +102,11 @@ def draft(
     text_ok: bool,
     now: datetime,
     wish: remembering.Wish | None = None,
+    afterwards: Afterwards | None = None,
 ) -> None:
     """Keep what is written so far; anything may be missing. A finished report stays finished."""
     chosen = _disposition(disposition) if disposition else None
-    _save(peer, contact_id, chosen, _reasons(reasons), notes, text_ok, now, wish, complete=False)
+    _save(peer, contact_id, chosen, _reasons(reasons), notes, text_ok, now, wish, afterwards, complete=False)
 
 
 def expire(engagement_id: str, now: datetime) -> None:
@@ -123,12 +138,14 @@ def _save(
     text_ok: bool,
     now: datetime,
     wish: remembering.Wish | None,
+    afterwards: Afterwards | None,
     *,
     complete: bool,
 ) -> None:
     if len(notes) > NOTES_LIMIT:
         raise Invalid("Notes may have {limit} characters at most.", code="notes_too_long", limit=NOTES_LIMIT)
     remembering.check(wish)
+    asked_by = apart.asked(afterwards.apart) if afterwards is not None else None
     with transaction() as session:
         contact: Contact = holding.own_contact(session, peer, contact_id)
         saved = _report_of(session, contact.id, peer.id)
@@ -140,16 +157,29 @@ def _save(
         saved.disposition, saved.reasons, saved.text_ok, saved.saved_at = disposition, reasons, text_ok, now
         saved.notes = notes
         remembering.follow(session, contact, saved, wish, now, complete=complete)
+        engagement = holding.latest_engagement(session, contact.id, peer.id)
+        if afterwards is not None:
+            _mark(session, contact, saved, engagement, heavy=afterwards.heavy, now=now)
+            apart.follow(session, contact, saved, asked_by, now, complete=complete)
         if complete:
             if saved.completed_at is None:
                 saved.completed_at = now
             session.flush()
             record(session, saved, "reported", now, new=disposition)
-            engagement = holding.latest_engagement(session, contact.id, peer.id)
             if engagement is not None and engagement.state is EngagementState.WRAPPING:
                 finish(session, engagement, "reported", now)
             survey.schedule(session, contact, now)
             news.for_peer(session, peer.id)
+
+
+def _mark(
+    session: Session, contact: Contact, report: Report, engagement: Engagement | None, *, heavy: bool, now: datetime
+) -> None:
+    """Heavy, or not: the rest begins as wrap-up ends; if it is over already, now. Never by a correction."""
+    begins = heavy and not report.heavy and report.completed_at is None
+    report.heavy = heavy
+    if begins and engagement is not None and engagement.state is EngagementState.DONE:
+        resting.begin(session, contact, engagement, now)
 
 
 def _report_of(session: Session, contact_id: str, peer_id: str) -> Report | None:

@@ -55,6 +55,8 @@ class Contact(Base):
     )  # waits though nobody speaks the language: chosen, or told by text
     answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    told_place: Mapped[int | None]  # what the caller heard last, and the QueueTime of the request that it answered
+    told_wait: Mapped[int | None]
     # The QueueTime of the wait request whose answer asked for a yes to the survey: its repetition is answered alike.
     survey_asked_wait: Mapped[int | None]
     survey_ok_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

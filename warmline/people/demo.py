@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from routing.policy import Skill
 from routing.states import PeerStatus
 from warmline import db
 from warmline.models import Account, Line, LineNumber, Organization, Peer, Role, Shift
@@ -28,6 +29,7 @@ class DemoPerson:
     name: str
     role: Role
     languages: tuple[str, ...] = ()
+    skills: tuple[Skill, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ ORGANIZATIONS = (
             ),
         ),
         (
-            DemoPerson("peer1@example.org", "Robin Hale", Role.PEER, ("en",)),
-            DemoPerson("peer2@example.org", "Marisol Vega", Role.PEER, ("en", "es")),
+            DemoPerson("peer1@example.org", "Robin Hale", Role.PEER, ("en",), (Skill.VETERAN, Skill.SUBSTANCE_USE)),
+            DemoPerson("peer2@example.org", "Marisol Vega", Role.PEER, ("en", "es"), (Skill.FAMILY, Skill.PARENT)),
             DemoPerson("supervisor@example.org", "Dana Whitlock", Role.SUPERVISOR),
             DemoPerson("admin@example.org", "Jules Okoro", Role.ADMIN),
         ),
@@ -151,6 +153,7 @@ def _on_shift(session: Session, account: Account, person: DemoPerson, lines: lis
         account_id=account.id,
         name=person.name,
         languages=list(person.languages),
+        skills=list(person.skills),
         status=PeerStatus.OFF,
         status_at=now,
         idle_since=now,

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from string import Formatter
 
+from routing import policy
 from routing.hours import WHOLE_DAY, Spans, overlapping, read_clock, running_over
 from warmline.errors import Invalid
 from warmline.models import Line
+from warmline.people import policy_form
 from warmline.people.lines import Settings
 
 SPANS = 2  # a day's spans in the form
@@ -60,7 +62,7 @@ def shown(line: Line) -> dict[str, str]:
             form[f"{kind}-{language}"] = words
     for name, value in (line.card or {}).items():
         form[f"card-{name}"] = phone_in_words(value) if name == "phone" else value
-    return form
+    return form | policy_form.shown(policy.read(line.policy))
 
 
 def holiday_numbers(form: Form) -> Sequence[int]:
@@ -68,17 +70,25 @@ def holiday_numbers(form: Form) -> Sequence[int]:
     return sorted({int(found[1]) for name in form if (found := re.fullmatch(r"holiday-(\d{1,3})-\w+", name))})
 
 
-def read(form: Form, languages: Sequence[str]) -> Settings:
-    """The settings that this form means; Unfit if some of it means nothing."""
+def read(form: Form, line: Line, rosters: policy_form.Rosters) -> Settings:
+    """The settings that this form means for `line`; Unfit if some of it means nothing, or cannot be.
+
+    Args:
+        rosters: those of `lines.rosters`.
+    """
     mistakes = Mistakes()
+    kept, wrong = policy_form.read(form, line, rosters)
     settings = Settings(
         hours=_hours(form, mistakes),
         holidays=_holidays(form, mistakes),
-        words=_words(form, languages, mistakes),
+        words=_words(form, line.languages, mistakes),
         card=_card(form, mistakes),
         texts_at_once=_texts_at_once(form, mistakes),
         voice_with_texts=bool(form.get("voice_with_texts")),
+        policy=kept,
     )
+    for name, mistake in wrong.items():
+        mistakes.note(name, mistake)
     if mistakes.found:
         raise Unfit(mistakes.found)
     return settings

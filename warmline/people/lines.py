@@ -1,4 +1,4 @@
-"""A line as its supervisors run it: open or closed, closed early, reopened, its settings, and what it says of them."""
+"""A line as its supervisors run it: open, closed or paused, its settings, and what it says of them."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from routing import hours, policy
@@ -14,7 +14,7 @@ from routing.policy import Policy
 from warmline import push
 from warmline.db import after_commit, reading, transaction
 from warmline.errors import Conflict, Invalid, NotFound
-from warmline.models import Account, Event, Line
+from warmline.models import Account, Event, Line, Peer, Shift
 from warmline.models.history import record
 from warmline.telephony import twiml
 
@@ -22,18 +22,30 @@ REASONS = ("staff", "weather", "technical")  # sentences of the prompts: closing
 LONGEST_CLOSED = timedelta(days=31)
 LONGEST_REASON = 200  # characters: they are spoken
 # What the history may keep of a change; words and numbers are only named.
-KEPT = ("hours", "holidays", "texts_at_once", "voice_with_texts")
+KEPT = ("hours", "holidays", "texts_at_once", "voice_with_texts", "policy")
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Since when a line is paused, and by whom."""
+
+    since: datetime
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Whether a line takes new callers. `early`: a supervisor closed it, for the reason `why` (by language)."""
+    """Whether a line takes new callers. `early`: a supervisor closed it, for the reason `why` (by language).
+
+    `pause`: whoever waits is not offered to anybody meanwhile.
+    """
 
     zone: str
     open: bool
     opens: datetime | None
     early: bool
     why: Mapping[str, str]
+    pause: Pause | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,7 @@ class Settings:
     card: dict[str, str]
     texts_at_once: int
     voice_with_texts: bool
+    policy: dict[str, Any]  # as routing.policy.Policy.kept() writes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +95,7 @@ def opening(line: Line, now: datetime) -> Opening:
         opens=opens_next(line, now),
         early=early,
         why=dict(line.closed_words or {}) if early else {},
+        pause=Pause(line.paused_at, _paused_by(line, line.paused_at)) if line.paused_at else None,
     )
 
 
@@ -93,6 +107,24 @@ def policies(session: Session, organization_id: str) -> dict[str, Policy]:
 def policies_of(session: Session, line_ids: Collection[str]) -> dict[str, Policy]:
     """The policies of these lines, by id."""
     return _read_policies(session, Line.id.in_(line_ids))
+
+
+def rosters(organization_id: str, now: datetime) -> dict[str, list[frozenset[str]]]:
+    """The organization's lines, by id, each with the skills of every peer who has or will have a shift on it."""
+    with reading() as session:
+        found: dict[str, list[frozenset[str]]] = {
+            line_id: [] for line_id in session.scalars(select(Line.id).where(Line.organization_id == organization_id))
+        }
+        peers = session.execute(select(Peer.id, Peer.skills).where(Peer.organization_id == organization_id))
+        skills = {peer.id: frozenset(peer.skills or ()) for peer in peers}
+        on_roster = (
+            select(Shift.line_id, Shift.peer_id)
+            .where(Shift.line_id.in_(found), or_(Shift.ends_at.is_(None), Shift.ends_at > now))
+            .distinct()
+        )
+        for line_id, peer_id in session.execute(on_roster):
+            found[line_id].append(skills[peer_id])
+    return found
 
 
 def today(session: Session, organization_id: str, now: datetime) -> datetime:
@@ -198,6 +230,31 @@ def reopen(account: Account, line_id: str, now: datetime) -> Line:
         return line
 
 
+def pause(account: Account, line_id: str, now: datetime) -> Line:
+    """Ask nobody for this line until it is resumed; callers come in and wait, and whoever is asked may still accept.
+
+    Raises NotFound. Of a line that is paused already it changes nothing.
+    """
+    with transaction() as session:
+        line = _find(session, account.organization_id, line_id, held=True)
+        if line.paused_at is None:
+            line.paused_at = now
+            record(session, line, "paused", now, old="running", new="paused", why={"account": account.id})
+            _tell(session, line)
+        return line
+
+
+def resume(account: Account, line_id: str, now: datetime) -> Line:
+    """Ask peers again, from the clock's next tick on; NotFound. Of a line that is not paused it changes nothing."""
+    with transaction() as session:
+        line = _find(session, account.organization_id, line_id, held=True)
+        if line.paused_at is not None:
+            line.paused_at = None
+            record(session, line, "resumed", now, old="paused", new="running", why={"account": account.id})
+            _tell(session, line)
+        return line
+
+
 def change(account: Account, line_id: str, wish: Settings, version: int, now: datetime) -> Line:
     """Save the line's settings; `version` is the one that the page showed.
 
@@ -255,6 +312,22 @@ def _read_policies(session: Session, which: ColumnElement[bool]) -> dict[str, Po
         )
         for row in rows
     }
+
+
+def _paused_by(line: Line, since: datetime) -> str:
+    """The name of who paused the line; empty if that is not known."""
+    with reading() as session:
+        why = session.scalar(
+            select(Event.why).where(
+                Event.organization_id == line.organization_id,
+                Event.at == since,  # with the organization, an index
+                Event.subject == Line.__tablename__,
+                Event.subject_id == line.id,
+                Event.name == "paused",
+            )
+        )
+        account = session.get(Account, why["account"]) if why else None
+        return account.name if account else ""
 
 
 def _closed_early(line: Line, now: datetime) -> bool:

@@ -75,6 +75,18 @@ def free(
     return _as_facts(rows)
 
 
+def on_shift(session: Session, line_ids: Collection[str], now: datetime) -> list[PeerFacts]:
+    """Every peer on shift for one of these lines, whatever their status and whatever they do."""
+    rows = session.execute(_ON_SHIFT.where(Shift.line_id.in_(line_ids)), {"now": now}).all()
+    return _doing_now(session, rows)
+
+
+def everybody(session: Session, organization_id: str, now: datetime) -> list[PeerFacts]:
+    """Every peer of an organization, as `free` would see them if they were free: on shift or not, whatever they do."""
+    rows = session.execute(_EVERYBODY, {"organization_id": organization_id, "now": now}).all()
+    return _doing_now(session, rows)
+
+
 def with_today(session: Session, peers: Sequence[PeerFacts], since: datetime) -> list[PeerFacts]:
     """The same peers with the number of contacts that each has taken `since`."""
     taken: dict[str, int] = dict(
@@ -102,6 +114,8 @@ def _as_facts(rows: Sequence[Any]) -> list[PeerFacts]:
     """One row a shift → one peer with all of them."""
     shifts: dict[str, dict[str, datetime | None]] = defaultdict(dict)
     for row in rows:
+        if row.line_id is None:
+            continue
         before = shifts[row.id].get(row.line_id, row.ends_at)
         # Two shifts at once: the one that ends later, or never.
         shifts[row.id][row.line_id] = None if None in (before, row.ends_at) else max(before, row.ends_at)
@@ -122,6 +136,12 @@ def _as_facts(rows: Sequence[Any]) -> list[PeerFacts]:
         )
         for row in peers.values()
     ]
+
+
+def _doing_now(session: Session, rows: Sequence[Any]) -> list[PeerFacts]:
+    """The same as facts, with what each peer is seen to do."""
+    doing = activities(session, {row.id for row in rows})
+    return [replace(peer, activity=doing[peer.id].activity, threads=doing[peer.id].threads) for peer in _as_facts(rows)]
 
 
 def _doing(engaged: Sequence[tuple[EngagementState, Channel]], *, offered: bool) -> Doing:
@@ -158,25 +178,23 @@ _SPOKEN = (
 )
 _writes = and_(Engagement.state == EngagementState.ACTIVE, Engagement.channel == Channel.TEXT)
 _theirs = Engagement.peer_id == Peer.id
+_threads = select(func.count()).where(_theirs, _writes).correlate(Peer).scalar_subquery()
+_asked_at = select(func.max(Offer.made_at)).where(Offer.peer_id == Peer.id).correlate(Peer).scalar_subquery()
+_FACTS = select(
+    Peer.id,
+    Peer.status,
+    Peer.idle_since,
+    Peer.languages,
+    Peer.skills,
+    Peer.rests_until,
+    Presence.seen_at,
+    Shift.line_id,
+    Shift.ends_at,
+    _threads.label("threads"),
+    _asked_at.label("asked_at"),
+)
 _FREE = (
-    select(
-        Peer.id,
-        Peer.status,
-        Peer.idle_since,
-        Peer.languages,
-        Peer.skills,
-        Peer.rests_until,
-        Presence.seen_at,
-        Shift.line_id,
-        Shift.ends_at,
-        select(func.count()).where(_theirs, _writes).correlate(Peer).scalar_subquery().label("threads"),
-        select(func.max(Offer.made_at))
-        .where(Offer.peer_id == Peer.id)
-        .correlate(Peer)
-        .scalar_subquery()
-        .label("asked_at"),
-    )
-    .join(Presence, Presence.peer_id == Peer.id)
+    _FACTS.join(Presence, Presence.peer_id == Peer.id)
     .join(Shift, Shift.peer_id == Peer.id)
     .where(
         Peer.organization_id == bindparam("organization_id"),
@@ -187,4 +205,15 @@ _FREE = (
         ~exists().where(Offer.peer_id == Peer.id, Offer.state == OfferState.PENDING),
         ~exists().where(_theirs, Engagement.state.in_(NOT_OVER), ~_writes),
     )
+)
+_ON_SHIFT = (
+    _FACTS.join(Shift, Shift.peer_id == Peer.id)
+    .outerjoin(Presence, Presence.peer_id == Peer.id)
+    .where(on_now(bindparam("now")))
+)
+_EVERYBODY = (
+    _FACTS.select_from(Peer)
+    .outerjoin(Presence, Presence.peer_id == Peer.id)
+    .outerjoin(Shift, and_(Shift.peer_id == Peer.id, on_now(bindparam("now"))))
+    .where(Peer.organization_id == bindparam("organization_id"))
 )

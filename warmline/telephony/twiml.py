@@ -124,6 +124,21 @@ def instead(contact_id: str, wished: str, others: Sequence[str], attempt: int = 
     return str(response)
 
 
+def wish_menu(contact_id: str, language: str, wishes: Mapping[str, str], attempt: int = 1) -> str:
+    """Let the caller choose whom to talk with, by the keys of `wishes`; silence asks the same address without a key."""
+    response = VoiceResponse()
+    path = f"/twilio/voice/contacts/{contact_id}/wish?try={attempt}"
+    gather = Gather(num_digits=1, timeout=MENU_SECONDS, action=url(path), method="POST")
+    if attempt > 1:
+        _say(gather, language, "not_a_choice")
+    for key, wish in wishes.items():
+        _say(gather, language, "wish", whom=sentence(language, f"whom_{wish}"), digit=key)
+    _say(gather, language, "wish_anyone")
+    response.append(gather)
+    response.redirect(url(path), method="POST")
+    return str(response)
+
+
 def enqueue(contact_id: str, queue: str) -> str:
     """Into the waiting room."""
     response = VoiceResponse()
@@ -133,29 +148,36 @@ def enqueue(contact_id: str, queue: str) -> str:
 
 def wait(
     language: str,
-    place: int,
     waited: int,
     *,
+    place: int | None = None,
+    minutes: tuple[int, int] | None = None,
     connecting: bool = False,
     survey: str | None = None,
     thanks: bool = False,
     callback: str | None = None,
+    lifted: str | None = None,
 ) -> str:
     """What a waiting caller hears; Twilio asks for it again when it ends.
 
-    Whoever has waited long (`waited` in seconds) hears now and then whom else to call. `survey` is the path that a yes
-    to the survey is posted to, if it is asked for now; `thanks` for one that was just given. `callback` is likewise
-    the path for the key of whoever wants to hang up and be called.
+    `place` is told with the `minutes` that it will take, from and to, or None if nobody knows; without a place there is
+    nothing new to tell. Whoever has waited long (`waited` in seconds) hears now and then whom else to call. `survey` is
+    the path that a yes to the survey is posted to, if it is asked for now; `thanks` for one that was just given.
+    `callback` is likewise the path for the key of whoever wants to hang up and be called.
+    `lifted` is a wish that nobody can grant any more, and of which the caller has not heard.
     """
     response = VoiceResponse()
+    if lifted is not None:
+        _say(response, language, "wish_lifted", whom=sentence(language, f"whom_{lifted}"))
     if connecting:
         _say(response, language, "connecting")
     elif thanks:
         _say(response, language, "survey_noted")
-    elif place <= 1:
-        _say(response, language, "place_next")
-    else:
-        _say(response, language, "place", place=place)
+    elif place is not None:
+        _say(response, language, "place_next" if place <= 1 else "place", place=place)
+        low, high = minutes or (0, 0)
+        key = "wait_unknown" if not high else "wait_between" if low else "wait_one" if high == 1 else "wait_up_to"
+        _say(response, language, key, low=low, high=high)
     if waited >= REMIND_SECONDS and waited % REMIND_SECONDS < WAIT_SECONDS and not connecting:
         _say(response, language, "crisis")
     if survey is not None:

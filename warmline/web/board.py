@@ -5,11 +5,12 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from babel import dates
-from flask import Blueprint, current_app, jsonify, render_template, request
+from flask import Blueprint, current_app, jsonify, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from warmline import clock
 from warmline.contacts import screens
+from warmline.contacts.screens import why
 from warmline.web import access, language
 
 blueprint = Blueprint("board", __name__, url_prefix="/board")
@@ -27,14 +28,14 @@ def clock_there(now: datetime, zones: Iterable[str]) -> str:
 @blueprint.get("")
 @access.role("supervisor", "admin")
 def page() -> ResponseReturnValue:
-    return _render("board/page.html")
+    return _board("board/page.html")
 
 
 @blueprint.get("/fragment")
 @access.role("supervisor", "admin")
 def fragment() -> ResponseReturnValue:
     """What changes on the page; 304 while it is the version that the browser has."""
-    return _render("board/_live.html")
+    return _board("board/_live.html")
 
 
 @blueprint.get("/state")
@@ -43,9 +44,53 @@ def state() -> ResponseReturnValue:
     return jsonify(screens.board_state(access.account().organization_id, clock.now()))
 
 
-def _render(template: str) -> ResponseReturnValue:
+@blueprint.get("/contacts/<contact_id>/why")
+@access.role("supervisor", "admin")
+def still_waits(contact_id: str) -> ResponseReturnValue:
+    """Why this caller still waits: who may be asked, and what speaks against everybody else."""
+    return _still_waits("why/page.html", contact_id)
+
+
+@blueprint.get("/contacts/<contact_id>/why/fragment")
+@access.role("supervisor", "admin")
+def still_waits_fragment(contact_id: str) -> ResponseReturnValue:
+    return _still_waits("why/_still_waits.html", contact_id)
+
+
+@blueprint.get("/peers/<peer_id>/why")
+@access.role("supervisor", "admin")
+def not_asked(peer_id: str) -> ResponseReturnValue:
+    """Why this peer is not asked, or was not asked lately."""
+    return _not_asked("why/page.html", peer_id)
+
+
+@blueprint.get("/peers/<peer_id>/why/fragment")
+@access.role("supervisor", "admin")
+def not_asked_fragment(peer_id: str) -> ResponseReturnValue:
+    return _not_asked("why/_not_asked.html", peer_id)
+
+
+def _board(template: str) -> ResponseReturnValue:
     now = clock.now()
-    view = screens.board(access.account().organization_id, now)
-    response = current_app.make_response(render_template(template, view=view, now=now))
+    return _fresh(template, screens.board(access.account().organization_id, now), now)
+
+
+def _still_waits(template: str, contact_id: str) -> ResponseReturnValue:
+    now = clock.now()
+    view = why.still_waits(access.account().organization_id, contact_id, now)
+    here = url_for("board.still_waits_fragment", contact_id=contact_id)
+    return _fresh(template, view, now, part="why/_still_waits.html", here=here, back=url_for("board.page"), own=False)
+
+
+def _not_asked(template: str, peer_id: str) -> ResponseReturnValue:
+    now = clock.now()
+    view = why.not_asked(access.account().organization_id, peer_id, now)
+    here = url_for("board.not_asked_fragment", peer_id=peer_id)
+    return _fresh(template, view, now, part="why/_not_asked.html", here=here, back=url_for("board.page"), own=False)
+
+
+def _fresh(template: str, view: object, now: datetime, **more: object) -> ResponseReturnValue:
+    """What a live page shows; 304 while the browser has it."""
+    response = current_app.make_response(render_template(template, view=view, now=now, **more))
     response.set_etag(screens.version(view))
     return response.make_conditional(request)

@@ -7,7 +7,8 @@ from flask import Blueprint, current_app, jsonify, redirect, render_template, re
 from flask.typing import ResponseReturnValue
 
 from warmline import clock
-from warmline.contacts import availability, messages, offers, parting, remembering, screens, wrapup
+from warmline.contacts import availability, messages, offers, parting, remembering, resting, screens, wrapup
+from warmline.contacts.screens import why as reasons
 from warmline.models import Channel
 from warmline.telephony.twilio_gateway import softphone_token
 from warmline.web import access, referrals
@@ -38,10 +39,31 @@ def state() -> ResponseReturnValue:
     return jsonify(screens.console_state(access.peer().id, clock.now()))
 
 
+@blueprint.get("/why")
+@access.role("peer")
+def why() -> ResponseReturnValue:
+    """Why the peer who looks is not asked, or was not asked lately."""
+    return _why("why/page.html")
+
+
+@blueprint.get("/why/fragment")
+@access.role("peer")
+def why_fragment() -> ResponseReturnValue:
+    return _why("why/_not_asked.html")
+
+
 @blueprint.post("/status")
 @access.role("peer")
 def status() -> ResponseReturnValue:
     availability.choose(access.peer(), request.form.get("status", ""), clock.now())
+    return _done()
+
+
+@blueprint.post("/ready")
+@access.role("peer")
+def ready() -> ResponseReturnValue:
+    """The peer rests no longer."""
+    resting.end(access.peer(), clock.now())
     return _done()
 
 
@@ -90,7 +112,7 @@ def end(contact_id: str) -> ResponseReturnValue:
 @access.role("peer")
 def draft(contact_id: str) -> ResponseReturnValue:
     """Save the report as far as it is filled in."""
-    wrapup.draft(access.peer(), contact_id, *_report_form(), clock.now(), _wish())
+    wrapup.draft(access.peer(), contact_id, *_report_form(), clock.now(), _wish(), _afterwards())
     return _done()
 
 
@@ -98,7 +120,7 @@ def draft(contact_id: str) -> ResponseReturnValue:
 @access.role("peer")
 def report(contact_id: str) -> ResponseReturnValue:
     """Finish the report: the contact is logged."""
-    wrapup.report(access.peer(), contact_id, *_report_form(), clock.now(), _wish())
+    wrapup.report(access.peer(), contact_id, *_report_form(), clock.now(), _wish(), _afterwards())
     return _done()
 
 
@@ -124,8 +146,28 @@ def _render(template: str) -> ResponseReturnValue:
     view = screens.console(access.peer().id, now, request.args.get("contact"))
     results = referrals.found(view)
     html = render_template(template, view=view, results=results, now=now, softphone_module=_softphone_module())
+    return _fresh(html, (view, results))
+
+
+def _why(template: str) -> ResponseReturnValue:
+    now, peer = clock.now(), access.peer()
+    view = reasons.for_themselves(reasons.not_asked(peer.organization_id, peer.id, now))
+    html = render_template(
+        template,
+        view=view,
+        now=now,
+        part="why/_not_asked.html",
+        here=url_for("console.why_fragment"),
+        back=url_for("console.page"),
+        own=True,
+    )
+    return _fresh(html, view)
+
+
+def _fresh(html: str, shown: object) -> ResponseReturnValue:
+    """304 while the browser has it."""
     response = current_app.make_response(html)
-    response.set_etag(screens.version((view, results)))
+    response.set_etag(screens.version(shown))
     return response.make_conditional(request)
 
 
@@ -147,6 +189,10 @@ def _report_form() -> tuple[str, list[str], str, bool]:
 
 def _wish() -> remembering.Wish:
     return remembering.Wish(bool(request.form.get("remember")), request.form.get("remember_as", ""))
+
+
+def _afterwards() -> wrapup.Afterwards:
+    return wrapup.Afterwards(bool(request.form.get("heavy")), request.form.get("apart", ""))
 
 
 def _done(**answer: str) -> ResponseReturnValue:

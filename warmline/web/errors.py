@@ -43,7 +43,9 @@ TITLES = {
 PAGES = {
     "directory.deactivate": "directory.one",
     "history.notes": "history.contact",
+    "lines.pause": "lines.settings",
     "lines.reopen": "lines.settings",
+    "lines.resume": "lines.settings",
 }
 OUT_OF_DATE = later("This page is out of date. Load it again, and try once more.")
 

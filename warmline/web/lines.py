@@ -1,5 +1,6 @@
-"""Lines as supervisors run them: open or closed, closing early, and each line's settings."""
+"""Lines as supervisors run them: open or closed, closing early, pausing, and each line's settings."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -7,10 +8,11 @@ from babel import dates
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from routing.policy import AT_ONCE, NO_MEANS_YET, Skill, StepKind, Strategy
 from warmline import clock
 from warmline.errors import Conflict, DomainError, Invalid
 from warmline.models import Line
-from warmline.people import line_settings, lines
+from warmline.people import line_settings, lines, policy_form
 from warmline.web import access, language
 from warmline.web.errors import wants_json
 
@@ -56,8 +58,7 @@ def page() -> ResponseReturnValue:
 def settings(line_id: str) -> ResponseReturnValue:
     """The settings as a form; `saved` says that it was just saved."""
     line = lines.find(access.account().organization_id, line_id)
-    blank, saved = line_settings.BLANK_HOLIDAYS, "saved" in request.args
-    return _settings_page(line, line_settings.shown(line), saved=saved, blank=blank)
+    return _settings_page(line, line_settings.shown(line), saved="saved" in request.args, more=("holidays", "steps"))
 
 
 @blueprint.post("/<line_id>")
@@ -68,10 +69,11 @@ def change(line_id: str) -> ResponseReturnValue:
     line = lines.find(account.organization_id, line_id)
     form = {name: value.replace("\0", "") for name, value in request.form.items()}
     if "more" in form:
-        return _settings_page(line, form, blank=line_settings.BLANK_HOLIDAYS)
+        return _settings_page(line, form, more=(form["more"],))
+    now = clock.now()
     try:
-        wish = line_settings.read(form, line.languages)
-        line = lines.change(account, line_id, wish, request.form.get("version", 0, type=int), clock.now())
+        wish = line_settings.read(form, line, lines.rosters(account.organization_id, now))
+        line = lines.change(account, line_id, wish, request.form.get("version", 0, type=int), now)
     except line_settings.Unfit as unfit:
         mistakes = {name: language.say(each.message, **each.values) for name, each in unfit.fields.items()}
         if wants_json():
@@ -119,6 +121,20 @@ def reopen(line_id: str) -> ResponseReturnValue:
     return _done()
 
 
+@blueprint.post("/<line_id>/pause")
+@access.role("supervisor", "admin")
+def pause(line_id: str) -> ResponseReturnValue:
+    lines.pause(access.account(), line_id, clock.now())
+    return _done()
+
+
+@blueprint.post("/<line_id>/resume")
+@access.role("supervisor", "admin")
+def resume(line_id: str) -> ResponseReturnValue:
+    lines.resume(access.account(), line_id, clock.now())
+    return _done()
+
+
 def _settings_page(
     line: Line,
     form: line_settings.Form,
@@ -126,11 +142,13 @@ def _settings_page(
     mistakes: dict[str, str] | None = None,
     theirs: lines.Saving | None = None,
     saved: bool = False,
-    blank: int = 0,
+    more: Collection[str] = (),
 ) -> str:
+    """The form; `more` names the tables that get empty rows."""
     now = clock.now()
-    rows = line_settings.holiday_numbers(form)
-    last = rows[-1] if rows else -1
+    rosters = lines.rosters(line.organization_id, now)
+    blank_holidays = line_settings.BLANK_HOLIDAYS if "holidays" in more else 0
+    blank_steps = policy_form.BLANK_STEPS if "steps" in more else 0
     return render_template(
         "lines/settings.html",
         line=line,
@@ -139,12 +157,24 @@ def _settings_page(
         mistakes=mistakes or {},
         theirs=theirs,
         saved=saved,
-        holidays=[*rows, *range(last + 1, last + 1 + blank)],
+        holidays=_rows(line_settings.holiday_numbers(form), blank_holidays),
+        steps=_rows(policy_form.step_rows(form), blank_steps),
+        strategies=list(Strategy),
+        step_kinds=[kind for kind in StepKind if kind not in NO_MEANS_YET],
+        sisters=[each for each in lines.all_of(line.organization_id) if each.id != line.id],
+        at_once=AT_ONCE,
+        who_has={skill: sum(skill in skills for skills in rosters[line.id]) for skill in Skill},
         spans=line_settings.SPANS,
         most_texts=line_settings.MOST_TEXTS_AT_ONCE,
         placeholders=line_settings.PLACEHOLDERS,
         now=now,
     )
+
+
+def _rows(numbers: Sequence[int], blank: int) -> list[int]:
+    """The rows of a table, and `blank` more."""
+    last = numbers[-1] if numbers else -1
+    return [*numbers, *range(last + 1, last + 1 + blank)]
 
 
 def _closing_page(line: Line, form: line_settings.Form, mistake: str = "", code: str = "") -> str:

@@ -25,9 +25,10 @@ from warmline.contacts import outbox
 from warmline.contacts.referrals import CORRECTION
 from warmline.contacts.screens import safety
 from warmline.contacts.screens.referrals import Beside, beside
-from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, on_shift, versioned
+from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, iso, on_shift, resting_until, versioned
 from warmline.errors import NotFound
 from warmline.models import (
+    AskedBy,
     Channel,
     Contact,
     Direction,
@@ -58,17 +59,19 @@ class OfferCard:
     language: str
     deadline: datetime
     queued_at: datetime
+    wish: str | None  # whom the caller wishes to talk with
 
 
 @dataclass(frozen=True, slots=True)
 class EndedOffer:
-    """An offer that ended a moment ago without the peer's doing."""
+    """An offer that ended a moment ago without the peer's doing. `taken_by`: the peer who was quicker."""
 
     id: str
     channel: Channel
     line: str
     state: OfferState
     reason: str | None
+    taken_by: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,8 @@ class Draft:
     reasons: tuple[str, ...]
     notes: str
     text_ok: bool
+    heavy: bool = False
+    apart: AskedBy | None = None
 
 
 NO_DRAFT = Draft(None, (), "", text_ok=False)
@@ -145,12 +150,21 @@ class OpenContact:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """How long the peer rests after a heavy contact; the zone is that of the latest contact's line."""
+
+    until: datetime
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
 class Console:
     """All that one peer's console shows."""
 
     status: PeerStatus
     status_at: datetime
     status_reason: str | None
+    rest: Rest | None
     activity: Activity
     offers: tuple[OfferCard, ...]
     ended_offer: EndedOffer | None
@@ -179,6 +193,7 @@ def console_state(peer_id: str, now: datetime) -> dict[str, Any]:
     return versioned(
         {
             "status": peer.status,
+            "rests_until": iso(resting_until(peer, now)),
             "activity": _activity(offers, contacts),
             "offers": [
                 {
@@ -213,16 +228,18 @@ def console(peer_id: str, now: datetime, contact_id: str | None = None) -> Conso
         peer = _peer(session, peer_id)
         offers = _offers(session, peer_id)
         contacts = _contacts(session, peer_id, now)
+        shift = _shift(session, peer_id, now)
         entry = _to_open(contacts, contact_id)
         return Console(
             status=peer.status,
             status_at=peer.status_at,
             status_reason=peer.status_reason,
+            rest=_rest(peer, contacts, shift, now),
             activity=_activity(offers, contacts),
             offers=offers,
             ended_offer=_ended_offer(session, peer_id, now),
             contacts=contacts,
-            shift=_shift(session, peer_id, now),
+            shift=shift,
             open=_open(session, peer_id, entry, now) if entry else None,
             alerts=safety.peer_alerts(session, [each.id for each in contacts]),
         )
@@ -237,6 +254,12 @@ def _peer(session: Session, peer_id: str) -> Peer:
 
 def _activity(offers: tuple[OfferCard, ...], contacts: tuple[ContactEntry, ...]) -> Activity:
     return activity(offered=bool(offers), engagements=frozenset(entry.engagement for entry in contacts))
+
+
+def _rest(peer: Peer, contacts: tuple[ContactEntry, ...], shift: tuple[ShiftLine, ...], now: datetime) -> Rest | None:
+    until = resting_until(peer, now)
+    zones = [*(entry.zone for entry in contacts), *(line.zone for line in shift), "UTC"]
+    return Rest(until, zones[0]) if until is not None else None
 
 
 def _offers(session: Session, peer_id: str) -> tuple[OfferCard, ...]:
@@ -256,6 +279,7 @@ def _offers(session: Session, peer_id: str) -> tuple[OfferCard, ...]:
             language=contact.language,
             deadline=deadline,
             queued_at=contact.queued_at or contact.arrived_at,
+            wish=contact.wish,
         )
         for offer_id, deadline, contact, line in rows
     )
@@ -264,7 +288,7 @@ def _offers(session: Session, peer_id: str) -> tuple[OfferCard, ...]:
 def _ended_offer(session: Session, peer_id: str, now: datetime) -> EndedOffer | None:
     """The peer's latest offer, if it ended within the last minute and by nothing that the peer did."""
     row = session.execute(
-        select(Offer.id, Offer.state, Offer.reason, Contact.channel, Line.name)
+        select(Offer.id, Offer.state, Offer.reason, Offer.contact_id, Offer.decided_at, Contact.channel, Line.name)
         .join(Contact, Contact.id == Offer.contact_id)
         .join(Line, Line.id == Contact.line_id)
         .where(Offer.peer_id == peer_id, Offer.made_at > now - ENDED_OFFER_SHOWN - TIMES.ring)
@@ -273,7 +297,15 @@ def _ended_offer(session: Session, peer_id: str, now: datetime) -> EndedOffer | 
     ).one_or_none()
     if row is None or row.state not in UNANSWERED or row.reason == "status":
         return None
-    return EndedOffer(id=row.id, channel=row.channel, line=row.name, state=row.state, reason=row.reason)
+    taken_by = None
+    if row.state is OfferState.LOST:
+        taken = (Offer.contact_id == row.contact_id, Offer.state == OfferState.ACCEPTED)
+        taken_by = session.scalar(
+            select(Peer.name).join(Offer, Offer.peer_id == Peer.id).where(*taken, Offer.decided_at == row.decided_at)
+        )
+    return EndedOffer(
+        id=row.id, channel=row.channel, line=row.name, state=row.state, reason=row.reason, taken_by=taken_by
+    )
 
 
 def _contacts(session: Session, peer_id: str, now: datetime) -> tuple[ContactEntry, ...]:
@@ -393,4 +425,4 @@ def _draft(session: Session, peer_id: str, entry: ContactEntry) -> Draft:
     ).one_or_none()
     if report is None:
         return NO_DRAFT
-    return Draft(report.disposition, tuple(report.reasons), report.notes, text_ok=report.text_ok)
+    return Draft(report.disposition, tuple(report.reasons), report.notes, report.text_ok, report.heavy, report.apart)

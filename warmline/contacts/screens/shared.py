@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, or_
 
 from routing.states import LIVE_ENGAGEMENT, EngagementState
-from warmline.models import Shift
+from warmline.models import Peer, Shift
 
 OPEN_ENGAGEMENT = (*LIVE_ENGAGEMENT, EngagementState.WRAPPING)
 
@@ -22,6 +22,16 @@ def versioned(answer: dict[str, Any]) -> dict[str, Any]:
     """A JSON answer with the hash of itself."""
     canonical = json.dumps(answer, sort_keys=True, separators=(",", ":"))
     return {"version": hashlib.sha256(canonical.encode()).hexdigest(), **answer}
+
+
+def resting_until(peer: Peer, now: datetime) -> datetime | None:
+    """Until when a peer rests; None for one who does not, or no more."""
+    return peer.rests_until if peer.rests_until is not None and now < peer.rests_until else None
+
+
+def iso(at: datetime | None) -> str | None:
+    """A time in a JSON answer."""
+    return at.isoformat() if at is not None else None
 
 
 def on_shift(now: datetime) -> ColumnElement[bool]:

@@ -22,7 +22,7 @@ from routing.states import (
 )
 from warmline import db
 from warmline.contacts.screens.safety import BoardAlert, board_alerts
-from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, on_shift, versioned
+from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, iso, on_shift, resting_until, versioned
 from warmline.contacts.screens.survey import SurveyToday, survey_today
 from warmline.models import (
     Channel,
@@ -39,7 +39,7 @@ from warmline.people import lines
 
 @dataclass(frozen=True, slots=True)
 class WaitingRow:
-    """A contact on the board. `whom` is the peer who is asked, or who is being connected."""
+    """A contact on the board. `whom` are the peers who are asked, or the one who is being connected."""
 
     contact: str
     line: str
@@ -48,7 +48,7 @@ class WaitingRow:
     state: ContactState
     place: int
     since: datetime
-    whom: str | None
+    whom: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ class BoardLine:
 class PeerRow:
     """A peer on the board. `present`: a console was heard from lately; `lines`: on shift for them now."""
 
+    id: str
     name: str
     status: PeerStatus
     status_reason: str | None
@@ -70,6 +71,7 @@ class PeerRow:
     activity: Activity
     activity_since: datetime
     present: bool
+    rests_until: datetime | None
     lines: tuple[str, ...]
 
     @property
@@ -114,6 +116,7 @@ def board_state(organization_id: str, now: datetime) -> dict[str, Any]:
                     "status": row.status,
                     "activity": row.activity,
                     "since": row.since.isoformat(),
+                    "rests_until": iso(row.rests_until),
                 }
                 for row in shown.peers
             ],
@@ -140,7 +143,7 @@ def board(organization_id: str, now: datetime) -> Board:
             select(Line).where(Line.organization_id == organization_id).order_by(Line.name, Line.id)
         ).all()
         waiting = _waiting(session, organization_id)
-        peers = _peers(session, organization_id, now)
+        peers = peer_rows(session, organization_id, now)
         survey = survey_today(session, organization_id, {line.id: line.time_zone for line in found}, now)
         alerts = board_alerts(session, organization_id)
     return Board(
@@ -182,7 +185,11 @@ def _waiting(session: Session, organization_id: str) -> defaultdict[str, list[Wa
         .outerjoin(Peer, Peer.id == func.coalesce(Engagement.peer_id, Offer.peer_id))
         .where(Contact.organization_id == organization_id, Contact.state.in_(IN_QUEUE))
     )
-    found = {contact.id: contact for contact in rows}
+    found, whom = {}, defaultdict(set)
+    for contact in rows:  # one for each peer at whom it rings
+        found[contact.id] = contact
+        if contact.whom is not None:
+            whom[contact.id].add(contact.whom)
     in_order = sorted(
         (
             Waiting(
@@ -209,13 +216,14 @@ def _waiting(session: Session, organization_id: str) -> defaultdict[str, list[Wa
                 state=contact.state,
                 place=len(waiting[first.line]) + 1,
                 since=first.queued_at,
-                whom=contact.whom,
+                whom=tuple(sorted(whom[contact.id])),
             )
         )
     return waiting
 
 
-def _peers(session: Session, organization_id: str, now: datetime) -> tuple[PeerRow, ...]:
+def peer_rows(session: Session, organization_id: str, now: datetime) -> tuple[PeerRow, ...]:
+    """Every peer of the organization, by name."""
     peers = session.execute(
         select(Peer, Presence.seen_at)
         .outerjoin(Presence, Presence.peer_id == Peer.id)
@@ -247,6 +255,7 @@ def _peers(session: Session, organization_id: str, now: datetime) -> tuple[PeerR
             engagements[peer.id],
             offers.get(peer.id),
             present=is_present(seen_at, now),
+            rests_until=resting_until(peer, now),
             lines=tuple(sorted(lines[peer.id])),
         )
         for peer, seen_at in peers
@@ -260,6 +269,7 @@ def _peer_row(
     offered_at: datetime | None,
     *,
     present: bool,
+    rests_until: datetime | None,
     lines: tuple[str, ...],
 ) -> PeerRow:
     states = frozenset(engagement.state for engagement in engagements)
@@ -272,6 +282,7 @@ def _peer_row(
         Activity.IDLE: [peer.idle_since],
     }
     return PeerRow(
+        id=peer.id,
         name=peer.name,
         status=peer.status,
         status_reason=peer.status_reason,
@@ -280,5 +291,6 @@ def _peer_row(
         # Of several texts the first began the talking.
         activity_since=min((at for at in began[doing] if at), default=peer.status_at),
         present=present,
+        rests_until=rests_until,
         lines=lines,
     )

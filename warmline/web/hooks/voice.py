@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from routing.states import IN_QUEUE, LIVE_CONTACT, ContactState
 from warmline import clock
-from warmline.contacts import calling_back, connect, intake, parting, survey
+from warmline.contacts import calling_back, connect, intake, parting, survey, telling, wishes
 from warmline.db import reading
 from warmline.errors import Conflict, NotFound
 from warmline.models import Contact
@@ -86,6 +86,20 @@ def instead(contact_id: str) -> Response:
     return answer(_next_for(intake.give_up(contact.id, now)))
 
 
+@blueprint.post("/contacts/<contact_id>/wish")
+@access.twilio
+def wish(contact_id: str) -> Response:
+    """The key of whom the caller wishes to talk with, or silence, which means anyone."""
+    now, attempt, keys = clock.now(), number("try", 1), _keys()
+    contact = _contact(contact_id)
+    if contact.state is not ContactState.ARRIVING:
+        return answer(_next_for(contact))
+    has_meaning = not keys or keys == wishes.ANYONE_KEY or keys in wishes.menu(contact, now)
+    if not has_meaning and attempt < twiml.MENU_TRIES:
+        return answer(_wish_or_enqueue(contact, now, attempt + 1))
+    return answer(_enqueue(wishes.choose(contact.id, keys, now)))
+
+
 @blueprint.post("/contacts/<contact_id>/wait")
 @access.twilio
 def wait(contact_id: str) -> Response:
@@ -110,15 +124,19 @@ def wait(contact_id: str) -> Response:
         tells = calling_back.ask(contact, waited, now)
         asks = not tells and survey.ask(contact, waited, now)
     agreed = bool(request.args.get("survey")) and field("Digits") == "1" and survey.agree(contact.id, now)
+    connecting = contact.state is ContactState.CONNECTING
+    told = telling.tell(contact, place, waited, now) if not connecting and not agreed else None
     return answer(
         twiml.wait(
             contact.language,
-            place,
             waited,
-            connecting=contact.state is ContactState.CONNECTING,
+            place=told.place if told else None,
+            minutes=(told.minutes.low, told.minutes.high) if told and told.minutes else None,
+            connecting=connecting,
             survey=f"/twilio/voice/contacts/{contact.id}/wait?survey=1" if asks else None,
             thanks=agreed,
             callback=f"/twilio/voice/contacts/{contact.id}/wait?callback=1" if tells else None,
+            lifted=wishes.tell(contact, waited, now),
         )
     )
 
@@ -414,11 +432,17 @@ def _admit(contact: Contact, language: str, now: datetime) -> str:
     contact, admission, spoken = intake.choose_language(contact.id, language, now)
     match admission:
         case intake.Admission.QUEUE:
-            return _next_for(contact) if contact.state is not ContactState.ARRIVING else _enqueue(contact)
+            return _next_for(contact) if contact.state is not ContactState.ARRIVING else _wish_or_enqueue(contact, now)
         case intake.Admission.NOBODY_SPEAKS:
             return twiml.instead(contact.id, language, spoken)
         case _:
             return _last_words(contact, clock.now())
+
+
+def _wish_or_enqueue(contact: Contact, now: datetime, attempt: int = 1) -> str:
+    """Into the queue, after the menu of wishes if there is anything to choose."""
+    wanted = wishes.menu(contact, now)
+    return twiml.wish_menu(contact.id, contact.language, wanted, attempt) if wanted else _enqueue(contact)
 
 
 def _enqueue(contact: Contact) -> str:

@@ -1,0 +1,417 @@
+"""What a line has chosen, through the real database: whom it asks, in which order, and what it does for long waits."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from routing.facts import MakeOffer
+from routing.policy import Policy, Skill, Step, StepKind, Strategy
+from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, World
+from warmline import db
+from warmline.contacts import dispatch, offers, parting, texts, wrapup
+from warmline.errors import Conflict
+from warmline.models import Apart, AskedBy, Caller, Channel, Contact, Engagement, Line, Offer, Peer, Shift
+from warmline.models.base import new_id
+
+ILLINOIS = "+13125550102"
+
+
+def seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)
+
+
+def chooses(world: World, policy: Policy, number: str = GEORGIA, **columns: Any) -> None:
+    """The line with this number has this policy."""
+    with db.transaction() as session:
+        line = session.scalars(select(Line).where(Line.numbers.any(number=number))).one()
+        line.policy = policy.kept()
+        for name, value in columns.items():
+            setattr(line, name, value)
+
+
+def line_id(number: str = GEORGIA) -> str:
+    with db.reading() as session:
+        return session.scalars(select(Line.id).where(Line.numbers.any(number=number))).one()
+
+
+def sister(world: World) -> str:
+    """Another line of the same organization; nobody is on shift for it yet. Its id."""
+    with db.transaction() as session:
+        line = Line(
+            id=new_id(), organization_id=world.lantern, name="Illinois", time_zone="America/Chicago", languages=["en"],
+            hours={},
+        )  # fmt: skip
+        session.add(line)
+        return line.id
+
+
+def moves(world: World, peer: Peer, line: str, ends_at: datetime | None = None) -> None:
+    """The peer is on shift for this line and for no other."""
+    with db.transaction() as session:
+        shift = session.scalars(select(Shift).where(Shift.peer_id == peer.id)).one()
+        shift.line_id, shift.ends_at = line, ends_at
+
+
+def has(world: World, peer: Peer, *skills: Skill) -> None:
+    with db.transaction() as session:
+        session.get_one(Peer, peer.id).skills = list(skills)
+
+
+def rung(world: World, contact_id: str) -> set[str]:
+    """The peers at whom a contact rings now."""
+    return {offer.peer_id for offer in world.all(Offer, contact_id=contact_id, state="pending")}
+
+
+@pytest.fixture
+def three(world: World) -> tuple[Peer, Peer, Peer]:
+    """Three peers of one line, available in this order."""
+    third = world._peer(world.lantern, "peer3", ["en"])
+    world.available(world.peer1, world.peer2, third)
+    return world.peer1, world.peer2, third
+
+
+class TestWhoIsAskedFirst:
+    def test_fewest_contacts_today(self, world: World, three: tuple[Peer, Peer, Peer]) -> None:
+        peer1, peer2, _ = three
+        chooses(world, Policy(strategy=Strategy.FEWEST_TODAY))
+        contact_id, *_ = world.talks(peer1)
+        parting.end(peer1, contact_id, world.now)
+        wrapup.report(peer1, contact_id, "support_given", ["social"], "", False, world.now)
+        with db.transaction() as session:
+            session.get_one(Peer, peer1.id).idle_since = world.now - timedelta(hours=1)
+        waits, _ = world.waits(OTHER_CALLER)
+        assert rung(world, waits) == {peer2.id}, "peer1 has been free for longer, and had one contact today"
+
+    def test_what_was_yesterday_does_not_count(self, world: World, three: tuple[Peer, Peer, Peer]) -> None:
+        peer1, *_ = three
+        chooses(world, Policy(strategy=Strategy.FEWEST_TODAY))
+        contact_id, *_ = world.talks(peer1)
+        parting.end(peer1, contact_id, world.now)
+        wrapup.report(peer1, contact_id, "support_given", ["social"], "", False, world.now)
+        world.now += timedelta(hours=11)  # 18:00 UTC is 1 PM in Georgia
+        with db.transaction() as session:
+            session.get_one(Peer, peer1.id).idle_since = world.now - timedelta(hours=20)
+        world.available(*three)
+        waits, _ = world.waits(OTHER_CALLER)
+        assert rung(world, waits) == {peer1.id}
+
+    def test_in_turn(self, world: World, three: tuple[Peer, Peer, Peer]) -> None:
+        chooses(world, Policy(strategy=Strategy.ROUND_ROBIN))
+        asked: list[str] = []
+        for number in range(5):
+            waits, sid = world.waits(f"+1404555014{number}")
+            asked += rung(world, waits)
+            parting.leg_ended(sid, world.now)
+            world.now += seconds(1)
+        assert asked[:3] == [*dict.fromkeys(asked)], "everybody once before anybody twice"
+        assert asked[3:] == asked[:2]
+
+    @pytest.mark.parametrize("remembered", [True, False])
+    def test_the_same_peer_as_last_time_if_the_caller_asked_to_be_remembered(
+        self, world: World, three: tuple[Peer, Peer, Peer], remembered: bool
+    ) -> None:
+        chooses(world, Policy(strategy=Strategy.SAME_PEER))
+        peer1, peer2, _ = three
+        contact_id, *_ = world.talks(peer1)
+        parting.end(peer1, contact_id, world.now)
+        wrapup.report(peer1, contact_id, "support_given", ["social"], "", False, world.now)
+        with db.transaction() as session:
+            session.scalars(select(Caller)).one().remembered_at = world.now if remembered else None
+        again, _ = world.waits(CALLER)
+        assert rung(world, again) == {peer1.id if remembered else peer2.id}
+
+
+class TestRingingSeveral:
+    @pytest.fixture
+    def rings(self, world: World, three: tuple[Peer, Peer, Peer]) -> str:
+        """A contact that rings at all three."""
+        chooses(world, Policy(strategy=Strategy.RING_SEVERAL, several=3))
+        contact_id, self.caller_sid = world.waits()
+        assert rung(world, contact_id) == {peer.id for peer in three}
+        return contact_id
+
+    def test_the_first_to_accept_wins_and_the_others_are_free(
+        self, world: World, three: tuple[Peer, Peer, Peer], rings: str
+    ) -> None:
+        peer1, peer2, peer3 = three
+        theirs = world.offer_to(peer2)
+        world.accepts(peer1)
+        assert world.contact(rings).state == "connecting"
+        ended = {offer.peer_id: (offer.state, offer.reason) for offer in world.all(Offer)}
+        assert ended[peer2.id] == ended[peer3.id] == ("lost", "taken")
+        assert {room for room, *_ in world.pushed} >= {f"peer:{peer2.id}", f"peer:{peer3.id}"}
+        assert theirs is not None
+        with pytest.raises(Conflict):
+            offers.accept(peer2, theirs.id, world.now)
+        second, _ = world.waits(OTHER_CALLER)
+        assert rung(world, second) == {peer2.id, peer3.id}
+
+    def test_one_who_declines_leaves_it_to_the_others(
+        self, world: World, three: tuple[Peer, Peer, Peer], rings: str
+    ) -> None:
+        peer1, peer2, peer3 = three
+        for peer, left in ((peer1, {peer2.id, peer3.id}), (peer2, {peer3.id})):
+            offer = world.offer_to(peer)
+            assert offer is not None
+            offers.decline(peer, offer.id, world.now)
+            assert world.contact(rings).state == "offered"
+            assert rung(world, rings) == left
+
+    def test_when_all_have_declined_the_contact_waits_on(
+        self, world: World, three: tuple[Peer, Peer, Peer], rings: str
+    ) -> None:
+        for peer in three:
+            offer = world.offer_to(peer)
+            assert offer is not None
+            world.now += seconds(1)
+            offers.decline(peer, offer.id, world.now)
+        assert rung(world, rings) == {three[0].id, three[1].id}, "all but the latest asked are asked again at once"
+        assert world.events(rings).count("unanswered") == 1
+
+    def test_a_caller_who_leaves_ends_all_of_it(self, world: World, three: tuple[Peer, Peer, Peer], rings: str) -> None:
+        parting.leg_ended(self.caller_sid, world.now)
+        assert world.contact(rings).state == "abandoned"
+        assert {offer.state for offer in world.all(Offer)} == {"cancelled"}
+
+    def test_a_second_caller_is_not_left_out_for_it(self, world: World, three: tuple[Peer, Peer, Peer]) -> None:
+        chooses(world, Policy(strategy=Strategy.RING_SEVERAL, several=3))
+        with db.transaction() as session:
+            for peer in three:
+                session.get_one(Peer, peer.id).status = "break"  # type: ignore[assignment]  # the enum's value
+        first, _ = world.waits()
+        world.now += timedelta(seconds=1)
+        second, _ = world.waits(OTHER_CALLER)
+        with db.transaction() as session:
+            for peer in three:
+                session.get_one(Peer, peer.id).status = "available"  # type: ignore[assignment]  # the enum's value
+        assert dispatch.run(world.lantern, world.now) == 3
+        assert (len(rung(world, first)), len(rung(world, second))) == (2, 1)
+
+
+class TestMissed:
+    def misses(self, world: World) -> Offer:
+        offer = world.offer_to(world.peer1)
+        assert offer is not None
+        world.pass_time(21)
+        return offer
+
+    def test_who_misses_two_in_a_row_is_away_and_the_screen_says_why(self, world: World) -> None:
+        world.available(world.peer1)
+        world.waits()
+        first = self.misses(world)
+        assert world.peer(world.peer1).status == "available"
+        world.pass_time(6)
+        second = self.misses(world)
+        assert first.id != second.id
+        away = world.peer(world.peer1)
+        assert (away.status, away.status_reason) == ("away", "missed")
+        assert world.events(world.peer1.id) == ["status", "status"]
+
+    def test_not_now_between_them_is_a_sign_of_life(self, world: World) -> None:
+        world.available(world.peer1)
+        world.waits()
+        self.misses(world)
+        world.pass_time(6)
+        offer = world.offer_to(world.peer1)
+        assert offer is not None
+        offers.decline(world.peer1, offer.id, world.now)
+        world.pass_time(6)
+        self.misses(world)
+        assert world.peer(world.peer1).status == "available"
+
+    def test_who_comes_back_begins_anew(self, world: World) -> None:
+        world.available(world.peer1)
+        world.waits()
+        self.misses(world)
+        world.pass_time(6)
+        self.misses(world)
+        world.available(world.peer1)
+        world.pass_time(6)
+        self.misses(world)
+        assert world.peer(world.peer1).status == "available", "one missed since then"
+
+
+class TestSteps:
+    def test_a_sister_line_s_peers_are_asked_from_the_step_on(self, world: World) -> None:
+        illinois = sister(world)
+        chooses(world, Policy(steps=(Step(seconds(60), StepKind.SISTER, illinois),)))
+        moves(world, world.peer1, illinois)
+        world.available(world.peer1)
+        contact_id, _ = world.waits()
+        world.pass_time(58)
+        assert rung(world, contact_id) == set()
+        world.pass_time(5)
+        assert rung(world, contact_id) == {world.peer1.id}
+        assert world.contact(contact_id).steps == 1
+        assert world.events(contact_id).count("overflow") == 1
+
+    def test_a_sister_line_s_peer_who_becomes_free_is_asked_at_once(self, world: World) -> None:
+        illinois = sister(world)
+        chooses(world, Policy(steps=(Step(seconds(60), StepKind.SISTER, illinois),)))
+        moves(world, world.peer1, illinois)
+        contact_id, _ = world.waits()
+        world.pass_time(65)
+        world.available(world.peer1)
+        assert rung(world, contact_id) == {world.peer1.id}
+
+    def test_whoever_waits_for_the_step_does_not_hide_those_behind(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dispatch, "AT_A_TIME", 2)
+        illinois = sister(world)
+        chooses(world, Policy(steps=(Step(seconds(600), StepKind.SISTER, illinois),)))
+        for number in range(3):
+            world.waits(f"+1404555014{number}")
+        with db.transaction() as session:
+            waits = session.scalars(select(Contact).order_by(Contact.queued_at).limit(1)).one()
+            there = Contact(
+                id=new_id(), organization_id=world.lantern, line_id=illinois, channel=Channel.VOICE, state="waiting",
+                language="en", arrived_at=world.now, queued_at=world.now, queue_sid=waits.queue_sid,
+            )  # fmt: skip
+            session.add(there)
+        moves(world, world.peer1, illinois)
+        world.available(world.peer1)
+        assert rung(world, there.id) == {world.peer1.id}
+
+    def test_skills_and_the_end_of_a_shift_count_until_it_is_widened(self, world: World) -> None:
+        policy = Policy(
+            skills=frozenset({Skill.FAMILY}),
+            usual_talk=timedelta(minutes=20),
+            steps=(Step(seconds(60), StepKind.WIDEN),),
+        )
+        chooses(world, policy)
+        moves(world, world.peer1, line_id(), ends_at=world.now + timedelta(minutes=10))
+        world.available(world.peer1)
+        contact_id, _ = world.waits()
+        world.pass_time(55)
+        assert rung(world, contact_id) == set()
+        world.pass_time(10)
+        assert rung(world, contact_id) == {world.peer1.id}
+
+    def test_ringing_several_may_begin_with_the_wait(self, world: World, three: tuple[Peer, Peer, Peer]) -> None:
+        chooses(world, Policy(several=2, steps=(Step(seconds(15), StepKind.SEVERAL),)))
+        contact_id, _ = world.waits()
+        assert len(rung(world, contact_id)) == 1
+        world.pass_time(21)
+        assert len(rung(world, contact_id)) == 2
+
+
+class TestWhoMayBeAsked:
+    def test_nobody_while_the_line_is_paused_and_everybody_keeps_the_place(self, world: World) -> None:
+        chooses(world, Policy(), paused_at=world.now)
+        world.available(world.peer1)
+        contact_id, _ = world.waits()
+        world.pass_time(30)
+        assert rung(world, contact_id) == set()
+        chooses(world, Policy(), paused_at=None)
+        world.pass_time(1)
+        assert rung(world, contact_id) == {world.peer1.id}
+
+    def test_a_line_that_is_paused_after_the_look_makes_no_offer(self, world: World) -> None:
+        contact_id, _ = world.waits()
+        chooses(world, Policy(), paused_at=world.now)
+        world.available(world.peer1)
+        assert dispatch.make([MakeOffer(contact_id, world.peer1.id)], world.now) == 0
+
+    def test_whoever_rests_is_asked_when_the_rest_is_over(self, world: World) -> None:
+        with db.transaction() as session:
+            session.get_one(Peer, world.peer1.id).rests_until = world.now + seconds(60)
+        world.available(world.peer1)
+        contact_id, _ = world.waits()
+        world.pass_time(50)
+        assert rung(world, contact_id) == set()
+        world.pass_time(10)
+        assert rung(world, contact_id) == {world.peer1.id}
+
+    def test_two_who_asked_not_to_meet_again_do_not(self, world: World) -> None:
+        world.available(world.peer1)
+        contact_id, *_ = world.talks(world.peer1)
+        parting.end(world.peer1, contact_id, world.now)
+        wrapup.report(world.peer1, contact_id, "support_given", ["social"], "", False, world.now)
+        with db.transaction() as session:
+            caller_id = session.scalars(select(Caller.id)).one()
+            session.add(Apart(caller_id=caller_id, peer_id=world.peer1.id, asked_by=AskedBy.CALLER, asked_at=world.now))
+        again, _ = world.waits(CALLER)
+        other, _ = world.waits(OTHER_CALLER)
+        assert (rung(world, again), rung(world, other)) == (set(), {world.peer1.id})
+        world.available(world.peer2)
+        assert rung(world, again) == {world.peer2.id}
+
+    def test_many_whom_a_peer_is_not_to_meet_hide_nobody_behind(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dispatch, "AT_A_TIME", 2)
+        for number in range(5):
+            world.waits(f"+1404555014{number}")
+        with db.transaction() as session:
+            for caller_id in session.scalars(select(Caller.id)).all():
+                session.add(
+                    Apart(caller_id=caller_id, peer_id=world.peer1.id, asked_by=AskedBy.PEER, asked_at=world.now)
+                )
+        behind, _ = world.waits(OTHER_CALLER)
+        world.available(world.peer1)
+        assert rung(world, behind) == {world.peer1.id}
+
+    @pytest.mark.parametrize("required", [True, False])
+    def test_a_wish_is_waited_for_as_long_as_it_was_meant_to(self, world: World, required: bool) -> None:
+        chooses(world, Policy(wishes=(Skill.VETERAN,), wish_for=seconds(30)))
+        contact_id, _ = world.waits()
+        with db.transaction() as session:
+            contact = session.get_one(Contact, contact_id)
+            contact.wish, contact.wish_required = Skill.VETERAN, required
+        world.available(world.peer1)
+        assert rung(world, contact_id) == set()
+        world.pass_time(30)
+        assert rung(world, contact_id) == (set() if required else {world.peer1.id})
+        has(world, world.peer2, Skill.VETERAN)
+        world.available(world.peer2)
+        assert rung(world, contact_id) == ({world.peer2.id} if required else {world.peer1.id})
+
+    def test_a_writer_with_room_for_texts_only_is_not_asked_for_calls(self, world: World) -> None:
+        world.available(world.peer1)
+        texts.receive("SM1", CALLER, GEORGIA, "hello", False, world.now)
+        world.accepts(world.peer1)
+        call, _ = world.waits(OTHER_CALLER)
+        texts.receive("SM2", "+14045550125", GEORGIA, "hello", False, world.now)
+        assert rung(world, call) == set()
+        [text] = world.all(Contact, channel="text", state="offered")
+        assert rung(world, text.id) == {world.peer1.id}
+
+
+def test_a_shift_that_begins_is_seen_within_a_second(world: World) -> None:
+    with db.transaction() as session:
+        for shift in session.scalars(select(Shift).where(Shift.peer_id == world.peer1.id)):
+            shift.starts_at = world.now + seconds(30)
+    world.available(world.peer1, world.peer2)
+    texts.receive("SM1", CALLER, GEORGIA, "hello", False, world.now)
+    world.accepts(world.peer2)
+    contact_id, _ = world.waits(OTHER_CALLER)
+    assert rung(world, contact_id) == set()
+    world.pass_time(30)
+    assert rung(world, contact_id) == {world.peer1.id}
+
+
+def test_of_two_shifts_at_once_the_longer_one_counts(world: World) -> None:
+    chooses(world, Policy(usual_talk=timedelta(minutes=20)))
+    moves(world, world.peer1, line_id(), ends_at=world.now + timedelta(minutes=5))
+    with db.transaction() as session:
+        ends_at = world.now + timedelta(hours=4)
+        session.add(Shift(id=new_id(), peer_id=world.peer1.id, line_id=line_id(), starts_at=world.now, ends_at=ends_at))
+    world.available(world.peer1)
+    contact_id, _ = world.waits()
+    assert rung(world, contact_id) == {world.peer1.id}
+
+
+def test_a_policy_is_kept_as_little_as_it_differs() -> None:
+    assert Policy().kept() == {}
+    assert replace(Policy(), strategy=Strategy.ROUND_ROBIN).kept() == {"strategy": "round_robin"}
+
+
+def test_everything_that_was_dispatched_has_one_winner(world: World, three: tuple[Peer, Peer, Peer]) -> None:
+    chooses(world, Policy(strategy=Strategy.RING_SEVERAL))
+    world.waits()
+    world.accepts(three[2])
+    assert len(world.all(Engagement)) == 1

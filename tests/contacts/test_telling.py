@@ -1,0 +1,144 @@
+"""What a caller in line is told: the place, and an honest interval."""
+
+from datetime import timedelta
+
+import pytest
+
+from routing.estimates import ENOUGH, Minutes
+from routing.policy import Policy, Skill, Step, StepKind
+from tests.contacts.test_policies import chooses, has, line_id, moves, sister
+from tests.contacts.world import CALLER, OTHER_CALLER, World
+from warmline import db
+from warmline.contacts import parting, telling
+from warmline.contacts.telling import Told
+from warmline.models import Channel, Contact, Engagement, Offer
+from warmline.models.base import new_id
+
+
+def talked(world: World, times: int, minutes: float = 10, channel: Channel = Channel.VOICE) -> None:
+    """So many talks of this length are over on the line, the latest an hour ago."""
+    with db.transaction() as session:
+        for number in range(times):
+            began = world.now - timedelta(hours=1, minutes=number)
+            contact = Contact(
+                id=new_id(), organization_id=world.lantern, line_id=line_id(), channel=channel, state="closed",
+                language="en", arrived_at=began,
+            )  # fmt: skip
+            session.add(contact)
+            session.flush()
+            offer = Offer(
+                id=new_id(), organization_id=world.lantern, contact_id=contact.id, peer_id=world.peer1.id,
+                state="accepted", made_at=began, deadline=began,
+            )  # fmt: skip
+            session.add(offer)
+            session.flush()
+            session.add(
+                Engagement(
+                    id=new_id(), organization_id=world.lantern, contact_id=contact.id, peer_id=world.peer1.id,
+                    offer_id=offer.id, channel=channel, state="done", began_at=began, connect_by=began,
+                    active_at=began, done_at=began + timedelta(minutes=minutes), conference_name=new_id(),
+                )
+            )  # fmt: skip
+
+
+def hears(world: World, contact_id: str, place: int = 1, waited: int = 0) -> Told | None:
+    return telling.tell(world.contact(contact_id), place, waited, world.now)
+
+
+@pytest.fixture
+def busy(world: World) -> World:
+    """The line knows how long a talk takes, and its one peer who is there is talking."""
+    talked(world, ENOUGH)
+    world.available(world.peer1)
+    world.talks(world.peer1)
+    return world
+
+
+def test_nobody_knows_before_enough_talks_are_over(world: World) -> None:
+    talked(world, ENOUGH - 1)
+    world.available(world.peer1)
+    world.talks(world.peer1)
+    contact_id, _ = world.waits(OTHER_CALLER)
+    assert hears(world, contact_id) == Told(1, None)
+
+
+def test_nobody_knows_where_nobody_is_there(world: World) -> None:
+    talked(world, ENOUGH)
+    contact_id, _ = world.waits()
+    assert hears(world, contact_id) == Told(1, None)
+
+
+def test_texts_say_nothing_of_calls(world: World) -> None:
+    talked(world, ENOUGH, channel=Channel.TEXT)
+    world.available(world.peer1)
+    contact_id, _ = world.waits()
+    assert hears(world, contact_id) == Told(1, None)
+
+
+def test_a_place_has_an_interval_and_a_place_behind_it_a_longer_one(busy: World) -> None:
+    contact_id, _ = busy.waits(OTHER_CALLER)
+    first, third = hears(busy, contact_id), hears(busy, contact_id, place=3, waited=120)
+    assert first is not None
+    assert third is not None
+    assert first.minutes is not None
+    assert third.minutes is not None
+    assert first.minutes.low < 10 < first.minutes.high
+    assert third.minutes.low > first.minutes.low
+    assert third.minutes.high > first.minutes.high
+
+
+def test_somebody_free_makes_it_short(busy: World) -> None:
+    busy.available(busy.peer2)
+    contact, _ = busy.arrives(OTHER_CALLER)
+    assert hears(busy, contact.id) == Told(1, Minutes(0, 1))
+
+
+def test_only_who_can_really_serve_the_caller_counts(busy: World) -> None:
+    contact_id, _ = busy.waits(OTHER_CALLER, language="es")
+    assert hears(busy, contact_id) == Told(1, None), "peer1 speaks no Spanish, and peer2 is not there"
+
+
+def test_a_sister_line_s_peers_count_from_their_step_on(busy: World) -> None:
+    illinois = sister(busy)
+    chooses(busy, Policy(steps=(Step(timedelta(seconds=60), StepKind.SISTER, illinois),)))
+    moves(busy, busy.peer1, illinois)
+    contact_id, _ = busy.waits(OTHER_CALLER)
+    assert hears(busy, contact_id) == Told(1, None)
+    busy.pass_time(60)
+    told = hears(busy, contact_id, waited=120)
+    assert told is not None
+    assert told.minutes is not None
+
+
+def test_a_wish_that_nobody_can_grant_yet_makes_it_unknown(busy: World) -> None:
+    chooses(busy, Policy(wishes=(Skill.VETERAN,), wish_for=None))
+    contact_id, _ = busy.waits(OTHER_CALLER)
+    with db.transaction() as session:
+        session.get_one(Contact, contact_id).wish = Skill.VETERAN
+    assert hears(busy, contact_id) == Told(1, None)
+    has(busy, busy.peer1, Skill.VETERAN)
+    told = hears(busy, contact_id, waited=120)
+    assert told is not None
+    assert told.minutes is not None
+
+
+def test_the_same_is_not_told_twice_but_a_repeated_request_is_answered_alike(busy: World) -> None:
+    contact_id, _ = busy.waits(OTHER_CALLER)
+    first = hears(busy, contact_id, place=2)
+    assert first is not None
+    assert hears(busy, contact_id, place=2) == first
+    assert hears(busy, contact_id, place=2, waited=25) is None
+    assert hears(busy, contact_id, place=1, waited=50) is not None
+    assert hears(busy, contact_id, place=1, waited=75) is None
+    assert hears(busy, contact_id, place=1, waited=170) is not None
+
+
+def test_a_caller_who_was_dropped_is_told_anew(world: World) -> None:
+    world.available(world.peer1)
+    contact_id, caller_sid = world.waits(CALLER)
+    hears(world, contact_id, waited=40)
+    engagement = world.accepts(world.peer1)
+    peer_sid = world.comes_up(engagement)
+    world.caller_joins(engagement, caller_sid)
+    parting.leg_ended(peer_sid, world.now)
+    assert hears(world, contact_id, waited=0) is not None

@@ -1,0 +1,235 @@
+"""Eight processes serve two hundred contacts with twenty peers, and collide wherever they can. Nobody is booked twice.
+
+The verbs, the database and the processes are real; what the processes do is in tests/faults/colliding.py. While they
+work, the database is looked at as it is at one moment, again and again. For a longer soak: RACE_SECONDS, RACE_CONTACTS,
+RACE_PEERS and RACE_PROCESSES in the environment.
+"""
+
+import os
+import random
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select, text
+
+from routing.states import CONTACT, ENGAGEMENT, LEG, OFFER, ContactState, OfferState, PeerStatus
+from tests.contacts.world import FIELD_KEY, QUEUE, World, create_schema
+from tests.faults.colliding import Hands, open_database
+from tests.servers import Databases
+from tests.warm import Forked, Warm
+from warmline import clock, db
+from warmline.contacts import availability, intake, parting
+from warmline.models import Channel, Contact, Event, Leg, LegKind, Line, Offer, Peer
+from warmline.models.base import new_id
+from warmline.models.history import begin
+
+SECONDS = float(os.environ.get("RACE_SECONDS", "10"))  # at most: it is over when everybody is served
+CONTACTS = int(os.environ.get("RACE_CONTACTS", "200"))
+PEERS = int(os.environ.get("RACE_PEERS", "20"))
+PROCESSES = int(os.environ.get("RACE_PROCESSES", "8"))
+LOOK_SECONDS = 0.2
+KILL_SECONDS = 1.0
+MOST_ROUNDS = 40  # of a ring's time each: more than it takes until nobody answers any more
+UNIQUE = ("uq_offer_live_peer", "uq_engagement_live_contact", "uq_engagement_live_call")
+COLLIDING = Warm("tests.contacts.world")
+
+# Each finds rows that must not be, by one look at the database.
+NEVER = {
+    "a peer has two live offers": """
+        SELECT peer_id FROM offer WHERE state = 'pending' GROUP BY peer_id HAVING count(*) > 1""",
+    "a contact has two peers": """
+        SELECT contact_id FROM engagement WHERE state IN ('connecting', 'active')
+        GROUP BY contact_id HAVING count(*) > 1""",
+    "a peer is on a call and on something else": """
+        SELECT peer_id FROM engagement WHERE state IN ('connecting', 'active')
+        GROUP BY peer_id HAVING count(*) > 1 AND bool_or(channel = 'voice')""",
+    "a peer writes with more callers than the line lets": """
+        SELECT peer_id FROM engagement WHERE state = 'active' GROUP BY peer_id HAVING count(*) > 2""",
+    "a peer who talks is asked": """
+        SELECT offer.peer_id FROM offer JOIN engagement USING (peer_id) WHERE offer.state = 'pending'
+        AND engagement.state IN ('connecting', 'active') AND engagement.channel = 'voice'""",
+    "an offer that was accepted came to nothing, or to two": """
+        SELECT offer.id FROM offer LEFT JOIN engagement ON engagement.offer_id = offer.id
+        GROUP BY offer.id HAVING count(engagement.id) <> CAST(offer.state = 'accepted' AS integer)""",
+    "an offered contact rings nowhere, or one that rings is not offered": """
+        SELECT id FROM contact WHERE (state = 'offered')
+        <> EXISTS (SELECT FROM offer WHERE offer.contact_id = contact.id AND offer.state = 'pending')""",
+    "contact and engagement tell different stories": """
+        SELECT contact.id FROM contact LEFT JOIN engagement
+        ON engagement.contact_id = contact.id AND engagement.state IN ('connecting', 'active')
+        WHERE CASE contact.state WHEN 'connecting' THEN 'connecting' WHEN 'connected' THEN 'active' END
+        IS DISTINCT FROM engagement.state""",
+    "a row and its latest event tell different stories": """
+        SELECT id FROM (
+            SELECT id, state FROM contact UNION ALL SELECT id, state FROM offer UNION ALL
+            SELECT id, state FROM engagement UNION ALL SELECT id, state FROM leg
+        ) AS row LEFT JOIN (
+            SELECT DISTINCT ON (subject_id) subject_id, new FROM event WHERE new IS NOT NULL
+            ORDER BY subject_id, id DESC
+        ) AS latest ON subject_id = row.id WHERE state IS DISTINCT FROM new""",
+}
+
+
+def faults(engine: Engine) -> list[str]:
+    """What is wrong at this moment."""
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        return [f"{what}: {rows}" for what, query in NEVER.items() if (rows := connection.execute(text(query)).all())]
+
+
+class Race:
+    """A database full of contacts, the processes that serve them, and everything that was found wrong."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url, self.folder = url, folder
+        self.world = World(open_database(url, FIELD_KEY))
+        self.engine = db.bound()
+        self.found: list[str] = []
+        self.looks = self.kills = 0
+        fill(self.world)
+
+    def run(self, *, killing: bool = False, guarded: bool = True) -> None:
+        """Until everybody is served or time is up; without guards, until the first fault."""
+        until = time.time() + SECONDS
+        running = {place: self.start(place, until, guarded) for place in range(PROCESSES)}
+        killed_at = time.time()
+        while any(process.poll() is None for process in running.values()) and (guarded or not self.found):
+            time.sleep(LOOK_SECONDS)
+            self.found += faults(self.engine)
+            self.looks += 1
+            if killing and time.time() > killed_at + KILL_SECONDS and time.time() < until:
+                place, killed_at = random.randrange(PROCESSES), time.time()
+                if running[place].poll() is None:
+                    os.kill(running[place].pid, signal.SIGKILL)
+                    running[place].wait()
+                    self.kills += 1
+                    running[place] = self.start(place, until, guarded)
+        for process in running.values():
+            if not guarded and process.poll() is None:
+                os.kill(process.pid, signal.SIGKILL)
+            assert process.wait() in ((0,) if guarded else (0, 1, -signal.SIGKILL)), self.log()
+
+    def start(self, place: int, until: float, guarded: bool) -> Forked:
+        arguments = ["tests.faults.colliding", self.url, str(place), str(PROCESSES), str(until)]
+        environment = {**os.environ, "FIELD_KEY": FIELD_KEY}
+        return COLLIDING.start(self.folder / str(place), environment, *arguments, *([] if guarded else ["unguarded"]))
+
+    def log(self) -> str:
+        return "\n".join(path.read_text()[-3000:] for path in sorted(self.folder.iterdir()))
+
+    def settle(self) -> None:
+        """Whoever had not got through hangs up; then talks end, nobody answers any more, and a clock ticks."""
+        now = clock.now()
+        hands = Hands(0, 1, lambda: now)
+        for contact in self.world.all(Contact, state=ContactState.ARRIVING):
+            parting.leg_ended(f"CA{contact.id}", now)
+        for _ in range(MOST_ROUNDS):
+            now += timedelta(seconds=20)
+            availability.all_seen(hands.peers.values(), now)
+            hands.beat(answering=False)
+            clock.tick(now)
+            if not self.world.all(Offer, state=OfferState.PENDING) and not self.strays():
+                break
+
+    def strays(self) -> list[str]:
+        """Contacts that nobody looks after: neither over, nor waiting while nobody who is free may serve them."""
+        live = [row for row in self.world.all(Contact) if row.state not in FINAL]
+        free = {
+            language
+            for peer in self.world.all(Peer, organization_id=self.world.lantern, status=PeerStatus.AVAILABLE)
+            if self.world.activity(peer) == "idle"
+            for language in peer.languages
+        }
+        return [
+            f"{row.id} {row.state} {row.language}"
+            for row in live
+            if row.state is not ContactState.WAITING or row.language in free
+        ]
+
+    def gaps(self) -> list[str]:
+        """Transitions that are not in their table, do not follow from the one before, or have no event."""
+        tables = {"contact": CONTACT, "offer": OFFER, "engagement": ENGAGEMENT, "leg": LEG}
+        stories: dict[str, list[Event]] = defaultdict(list)
+        with db.reading() as session:
+            for event in session.scalars(select(Event).where(Event.new.is_not(None)).order_by(Event.id)):
+                if event.subject in tables:
+                    stories[event.subject_id].append(event)
+        found = [f"{id} does not begin" for id, story in stories.items() if story[0].name != "began"]
+        for story in stories.values():
+            for before, event in pairwise(story):
+                if before.new != event.old or tables[event.subject].get((event.old, event.name)) != event.new:
+                    found.append(
+                        f"{event.subject} {event.subject_id}: {before.new}, then {event.name} from {event.old}"
+                    )
+        return found
+
+
+FINAL = (ContactState.CLOSED, ContactState.ABANDONED, ContactState.MISSED)
+
+
+def fill(world: World) -> None:
+    """Peers, of whom every other one speaks Spanish as well; contacts, one in ten by text, who are to arrive."""
+    now = clock.now()
+    with db.transaction() as session:
+        line = session.scalars(select(Line).where(Line.organization_id == world.lantern)).one()
+        line.policy = {"strategy": "ring_several", "several": 3}
+    for number in range(3, PEERS + 1):
+        world._peer(world.lantern, f"peer{number}", ["en", "es"][: 1 + number % 2])
+    peers = world.all(Peer, organization_id=world.lantern)
+    availability.all_seen(peers, now)
+    for peer in peers:
+        availability.choose(peer, "available", now)
+    with db.transaction() as session:
+        for number in range(CONTACTS):
+            is_text = number % 10 == 0
+            contact = Contact(
+                id=new_id(), organization_id=line.organization_id, line_id=line.id, arrived_at=now, queued_at=now,
+                channel=Channel.TEXT if is_text else Channel.VOICE, language="es" if number % 4 == 0 else "en",
+                state=ContactState.WAITING if is_text else ContactState.ARRIVING,
+            )  # fmt: skip
+            begin(session, now, contact)
+            if not is_text:
+                leg = Leg(
+                    id=new_id(), organization_id=line.organization_id, contact_id=contact.id, kind=LegKind.CALLER,
+                    call_sid=f"CA{contact.id}", state="started", began_at=now, checked_at=now,
+                )  # fmt: skip
+                begin(session, now, leg)
+    for contact in world.all(Contact, channel=Channel.VOICE)[: PEERS // 3]:
+        intake.queued(contact.id, QUEUE, now)  # each rings at three peers when the race begins
+
+
+@pytest.fixture
+def race(postgres: Databases, tmp_path: Path) -> Iterator[Race]:
+    url = postgres.database()
+    create_schema(db.connect(url))
+    yield Race(url, tmp_path)
+    db.bound().dispose()
+    postgres.drop(url)
+
+
+@pytest.mark.parametrize("killing", [False, True], ids=["undisturbed", "one is killed every second"])
+def test_nobody_is_booked_twice_and_nobody_is_left_behind(race: Race, killing: bool) -> None:
+    race.run(killing=killing)
+    race.settle()
+    assert race.found == []
+    assert race.looks > 10
+    assert faults(race.engine) == race.gaps() == race.strays() == []
+    lost = race.world.all(Offer, state=OfferState.LOST)
+    assert lost, "no two peers were rung for one contact"
+    assert not killing or race.kills >= 3
+    talks = len(race.world.all(Offer, state=OfferState.ACCEPTED))
+    print(f"\n{talks} offers taken, {len(lost)} lost to somebody quicker; {race.kills} killed, {race.looks} looks")
+
+
+def test_without_locks_and_unique_indexes_somebody_is_booked_twice(race: Race) -> None:
+    """The control: were nobody booked twice here, the others would prove nothing."""
+    with race.engine.begin() as connection:
+        for index in UNIQUE:
+            connection.execute(text(f"DROP INDEX {index}"))
+    race.run(guarded=False)
+    assert any("two" in fault for fault in race.found)

@@ -1,0 +1,76 @@
+"""What a caller in line is told of the place and of the wait that is left: honestly, and not too often."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from routing.eligibility import why_not
+from routing.estimates import ENOUGH, Minutes, expected_wait
+from routing.states import Activity, EngagementState
+from routing.telling import Heard, is_time
+from warmline.contacts import dispatch
+from warmline.db import reading, transaction
+from warmline.models import Contact, Engagement
+from warmline.people import lines, roster
+
+OF_LATE = timedelta(days=28)
+TALKS = 3 * ENOUGH  # the latest ones, from which the time of one is taken
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The place, from 1, and how long it will be; None: not known."""
+
+    place: int
+    minutes: Minutes | None
+
+
+def tell(contact: Contact, place: int, waited: int, now: datetime) -> Told | None:
+    """What this wait document, after `waited` seconds in the queue, tells the caller; None: nothing that is new."""
+    heard = (
+        Heard(contact.told_place, contact.told_wait) if contact.told_place and contact.told_wait is not None else None
+    )
+    if not is_time(place, waited, heard):
+        return None
+    with reading() as session:
+        minutes = _expected(session, contact, place, now)
+    if heard != Heard(place, waited):
+        with transaction() as session:
+            session.execute(update(Contact).where(Contact.id == contact.id).values(told_place=place, told_wait=waited))
+    return Told(place, minutes)
+
+
+def _expected(session: Session, contact: Contact, place: int, now: datetime) -> Minutes | None:
+    """From the peers who can really serve this caller, and from how long the line's latest talks took."""
+    policies = lines.policies(session, contact.organization_id)
+    policy = policies[contact.line_id]
+    [waiting] = dispatch.facts(session, policies, [Contact.id == contact.id]) or [None]
+    if waiting is None:
+        return None
+    unasked = replace(waiting, asked=())
+    on_shift = roster.on_shift(session, policy.lines(contact.line_id), now)
+    serve = [
+        peer
+        for peer in on_shift
+        if not why_not(replace(peer, activity=Activity.IDLE, threads=0, rests_until=None), unasked, policy, now)
+    ]
+    free = sum(1 for peer in serve if not why_not(peer, waiting, policy, now))
+    spans = session.execute(
+        select(Engagement.active_at, Engagement.done_at)
+        .join(Contact, Contact.id == Engagement.contact_id)
+        .where(
+            Contact.organization_id == contact.organization_id,
+            Contact.line_id == contact.line_id,
+            Contact.channel == contact.channel,
+            Contact.arrived_at >= now - OF_LATE,
+            Engagement.state == EngagementState.DONE,
+            Engagement.active_at.is_not(None),
+        )
+        .order_by(Contact.arrived_at.desc())
+        .limit(TALKS)
+    ).all()
+    took = [(done_at - active_at).total_seconds() for active_at, done_at in spans if active_at and done_at]
+    handle = sum(took) / len(took) if took else None
+    return expected_wait(place, len(serve), free, handle, len(took))

@@ -1,0 +1,1 @@
+"""What a line's past says of its future: figures for supervisors."""
