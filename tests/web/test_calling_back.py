@@ -10,10 +10,12 @@ from tests.cast import Cast
 from tests.web import walk
 from tests.web.test_hooks import (
     GEORGIA,
+    NOBODY,
     Call,
     Connection,
     Document,
     Twilio,
+    broken,
     change_line,
     failures,
     nobody_on_shift,
@@ -22,8 +24,9 @@ from tests.web.test_hooks import (
 from warmline import clock
 from warmline.contacts import parting
 from warmline.models import Contact
+from warmline.telephony import twiml
 
-__all__ = ["failures"]
+__all__ = ["broken", "failures"]
 
 NOW = {"steps": [{"after": 0, "kind": "callback"}]}
 
@@ -169,3 +172,14 @@ def test_a_call_that_nobody_waits_for_any_more_says_so(twilio: Twilio, cast: Cas
     assert mine.contact.id == contact.id
     over = twilio.asks(address, served=True, CallSid=ours, CallStatus="in-progress")
     assert "not needed" in over.spoken
+
+
+@pytest.mark.parametrize("broken", ["sqlite:////nowhere/warmline.db"], indirect=True)
+def test_without_a_database_whoever_picks_up_hears_nothing_and_it_is_as_if_nobody_had(broken: Twilio) -> None:
+    document = broken.asks(f"/twilio/voice/contacts/{NOBODY}/called?call={NOBODY}", served=True, CallSid=sid())
+    tries = 1
+    while not document.ends:
+        assert document.spoken == ""
+        document = broken.asks(document.url("Redirect"), served=True, CallSid=sid())
+        tries += 1
+    assert (tries, document.spoken) == (twiml.TROUBLE_TRIES, "")
