@@ -30,7 +30,7 @@ class StepKind(StrEnum):
 
 
 # What the product cannot do yet. A policy that promises it is not saved.
-NO_MEANS_YET = frozenset({StepKind.CALLBACK, StepKind.VOICEMAIL, StepKind.PARTNER})
+NO_MEANS_YET = frozenset({StepKind.VOICEMAIL, StepKind.PARTNER})
 
 AT_ONCE = range(2, 6)  # peers who are rung for one contact
 IN_LINE = range(1, 1000)

@@ -19,6 +19,7 @@ class ContactState(StrEnum):
     ABANDONED = "abandoned"  # the caller left before anybody answered
     AFTER_HOURS = "after_hours"
     MISSED = "missed"  # nobody on shift could have answered
+    UNREACHED = "unreached"  # asked to be called back, and was not reached
 
 
 class EngagementState(StrEnum):
@@ -110,6 +111,7 @@ CONTACT: Mapping[tuple[StrEnum, str], StrEnum] = {
     (C.WAITING, "nobody"): C.MISSED,
     (C.WAITING, "caller_left"): C.ABANDONED,
     (C.WAITING, "left_after_talk"): C.CLOSED,
+    (C.WAITING, "unreached"): C.UNREACHED,
     (C.OFFERED, "unanswered"): C.WAITING,
     (C.OFFERED, "accepted"): C.CONNECTING,
     (C.OFFERED, "caller_left"): C.ABANDONED,

@@ -76,7 +76,8 @@ class Call:
         self.sid = company.new_sid("CA")
         self.from_, self.to, self.direction = from_, to, direction
         self.params = dict(params or {})
-        self.page = ""  # of telephones, on which it was dialled
+        self.page = ""  # of telephones, on which it was dialled or answered
+        self.events = frozenset({"completed"})  # of its progress that the product is told
         self.status = "ringing"
         self.where = "arriving"
         self.created = now()
@@ -187,7 +188,7 @@ class Call:
             self.heard.append(event)
         for listener in list(self.listeners):
             listener(event)
-        self.company.tell(self.from_, event)
+        self.company.tell(self.to if self.direction == "outbound-api" else self.from_, event)
 
     def move(self, where: str) -> None:
         """Say where the caller is now: arriving, menu, queue, conference, ended."""
@@ -203,6 +204,7 @@ class Call:
             self.answered_at = now()
             self._clock = time.monotonic()
             self.move("menu")
+            self.report("answered")
 
     def finish(self, status: str = "completed") -> None:
         """The call is over: once, and the product is told."""
@@ -213,14 +215,19 @@ class Call:
         self.ended_at = now()
         self.keys.clear()
         self.move("ended")
-        self.report()
+        self.report("completed")
 
     def drop(self) -> None:
         """Over at once, and nobody is told: the company forgets everything."""
         self.gone, self.status, self.ended_at = True, "completed", now()
 
-    def report(self) -> None:
-        """The status callback of a number: once, at the end (https://www.twilio.com/docs/voice/api/call-resource)."""
+    def report(self, event: str) -> None:
+        """The status callback: of a number at the end, of a call that was asked for as it was asked for.
+
+        https://www.twilio.com/docs/voice/api/call-resource#statuscallbackevent
+        """
+        if event not in self.events:
+            return
         params = self.facts() | {
             "CallDuration": str(self._talked or 0),
             "Duration": str(-(-(self._talked or 0) // 60)),  # billed minutes, begun ones count

@@ -31,6 +31,13 @@ def show(sid: str) -> dict[str, Any]:
     return telephones.describe(call_of(sid))
 
 
+@handset.post("/calls/<sid>/answer")
+def answer(sid: str) -> tuple[str, int]:
+    """{page}: pick up a call that the product makes."""
+    telephones.answer(call_of(sid), str(asked().get("page", "")))
+    return "", 204
+
+
 @handset.post("/calls/<sid>/keys")
 def press(sid: str) -> tuple[str, int]:
     """{digits}"""

@@ -49,6 +49,8 @@ def _fetch_or_fall_back(call: Call, target: Target) -> Document:
     try:
         return fetch(call, target, Place.CALL)
     except Lost as lost:
+        if not call.line.voice_fallback_url:
+            raise
         why = {"ErrorCode": str(lost.code), "ErrorUrl": lost.url.partition("#")[0]}
         return fetch(call, Target(call.line.voice_fallback_url, params=why), Place.CALL)
 

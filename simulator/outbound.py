@@ -1,6 +1,6 @@
 """Calls that the product makes: they ring until somebody answers, declines, or the time is up.
 
-Nobody's telephone rings on the page yet: a test answers with POST /script/calls/<sid>/answer.
+The telephone on the page that has the number rings; a test answers with POST /script/calls/<sid>/answer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ def ring(
     unanswered: Callable[[], None] = nothing,
 ) -> None:
     """Ring for `seconds`; then tell how it went, and live by `target` or be over."""
+    call.status = "initiated"
+    call.report("initiated")
     call.status = "ringing"
+    call.report("ringing")
+    call.show({"state": "ringing", "from": call.from_})
     try:
         outcome = "answered" if call.wait(seconds, until=lambda: call.picked_up) else "no-answer"
     except HungUp as end:

@@ -14,7 +14,7 @@ from flask import Blueprint, Response, jsonify
 from simulator import telephones
 from simulator.faults import Fault
 from simulator.softphone import BadToken, connect, identity_of
-from simulator.web import asked, call_of, company, texts_in
+from simulator.web import asked, company, texts_in
 
 script = Blueprint("script", __name__, url_prefix="/script")
 
@@ -29,15 +29,6 @@ def _refuse(error: Exception) -> tuple[Response, int]:
 @script.get("/calls")
 def calls() -> dict[str, Any]:
     return {"calls": [telephones.describe(call) for call in company().calls.values()]}
-
-
-@script.post("/calls/<sid>/answer")
-def answer(sid: str) -> tuple[str, int]:
-    """Pick up a call that the product makes."""
-    call = call_of(sid)
-    call.picked_up = True
-    call.wake()
-    return "", 204
 
 
 @script.post("/softphone")

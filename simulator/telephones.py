@@ -1,6 +1,6 @@
-"""What somebody with a telephone can do: dial a line, press keys, hang up, send a text.
+"""What somebody with a telephone can do: dial a line, pick up, press keys, hang up, send a text.
 
-The page and the script interface are two ways to the same four acts.
+The page and the script interface are two ways to the same five acts.
 """
 
 from __future__ import annotations
@@ -38,6 +38,13 @@ def dial(company: Company, from_: str, to: str, page: str = "") -> Call:
     call.show({"state": "arriving", "status": call.status})
     start(call, Target(line.voice_url))
     return call
+
+
+def answer(call: Call, page: str = "") -> None:
+    """Pick up a call that comes in; `page` is the one on which the telephone stands."""
+    call.page = page
+    call.picked_up = True
+    call.wake()
 
 
 def hang_up(call: Call) -> None:

@@ -44,6 +44,8 @@ class Call:
     wait_path: str = ""
     action_path: str = ""  # of the Enqueue or the Dial that it is in
     ends_room: bool = False
+    queued_at: datetime | None = None
+    status_path: str = "/twilio/voice/status"
 
 
 @dataclass
@@ -67,6 +69,7 @@ class Company:
         self.troubles: list[str] = []
         self.wrong: list[str] = []  # what we were asked and never should be
         self.moved: set[str] = set()  # engagements whose move reached us
+        self.rung: set[str] = set()  # engagements for which we were asked to call somebody
         self.called_queued: set[str] = set()  # calls of which we said, since their last move, that they are queued
         self.sent: list[tuple[str, str, str]] = []  # texts: to whom, our id, words
         self.keys: Callable[[], str] = lambda: "1"
@@ -93,12 +96,17 @@ class Company:
             if "<Leave" in document:
                 action = self._out_of_queue(call)
                 self._ask(call, action, QueueResult="leave")
+            elif "callback=1" in document and self.keys() == "2":
+                menu = ElementTree.fromstring(document).find("Gather")
+                assert menu is not None
+                self._ask(call, menu.attrib["action"], Digits="2", QueueSid=QUEUE)
         else:
             self._follow(call, ElementTree.fromstring(document))
 
     def loop(self, call: Call) -> None:
         """The wait document is over: it is asked for again."""
-        self._ask(call, call.wait_path, QueueSid=QUEUE, QueuePosition="1")
+        waited = (self.time.now - (call.queued_at or self.time.now)).total_seconds()
+        self._ask(call, call.wait_path, QueueSid=QUEUE, QueuePosition="1", QueueTime=str(int(waited)))
 
     def hangs_up(self, call: Call) -> None:
         """Whoever is on the phone hangs up."""
@@ -114,6 +122,7 @@ class Company:
                     return self._ask(call, str(verb.text))
                 case "Enqueue":
                     call.place, call.action_path = "queue", verb.attrib["action"]
+                    call.queued_at = self.time.now
                     call.wait_path = verb.attrib["waitUrl"]
                     return self.loop(call)
                 case "Dial":
@@ -167,7 +176,7 @@ class Company:
 
     def _over(self, call: Call) -> None:
         call.place, call.asks = "over", None
-        self._later("/twilio/voice/status", CallSid=call.sid, CallStatus="completed")
+        self._later(call.status_path, CallSid=call.sid, CallStatus="completed")
 
     # Telling
 
@@ -215,6 +224,20 @@ class Company:
             if call.place != "queue":
                 raise Refused("404 20404", 404, 20404)
             self._redirect(call, path)
+
+    def call(self, sender: str, recipient: str, path: str, status_path: str, seconds: int) -> str:
+        """Somebody picks up at once, which is not yet to press the key."""
+        with self._trouble():
+            engagement_id = path.rpartition("=")[2]
+            if engagement_id in self.rung:
+                self.wrong.append("a second call for one engagement")
+            self.rung.add(engagement_id)
+            call = Call(self.time.sid(), None, status_path=status_path)
+            self.calls[call.sid] = call
+            self._later(status_path, CallSid=call.sid, CallStatus="initiated")
+            self._ask(call, path)
+            return call.sid
+        raise AssertionError
 
     def redirect(self, call_sid: str, path: str) -> None:
         with self._trouble():

@@ -15,7 +15,19 @@ from sqlalchemy import delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from warmline import db
-from warmline.contacts import asking, availability, connect, dispatch, due, outbox, parting, survey, wishes, wrapup
+from warmline.contacts import (
+    asking,
+    availability,
+    calling_back,
+    connect,
+    dispatch,
+    due,
+    outbox,
+    parting,
+    survey,
+    wishes,
+    wrapup,
+)
 from warmline.db import transaction
 from warmline.models import Callback, Lease
 from warmline.models.base import new_id
@@ -65,6 +77,7 @@ def tick(at: datetime, heard_since: datetime = LONG_AGO) -> None:
         _attempt(connect.give_up, engagement_id, at)
     for overdue, act in (
         (partial(availability.left_behind, heard_since=heard_since), parting.console_gone),
+        (calling_back.overdue, calling_back.come_due),
         (wrapup.overdue, wrapup.expire),
         (survey.due, survey.invite),
         (survey.overdue, survey.lapse),

@@ -139,7 +139,12 @@ def outgoing(asked: dict[str, str]) -> Call:
     line = company().lines.get(from_)
     if line is None:
         raise Refusal(400, 21210, f"'From' phone number not verified: {from_}")
-    line = replace(line, status_callback=asked.get("StatusCallback", ""))
+    line = replace(
+        line,
+        status_callback=asked.get("StatusCallback", ""),
+        voice_fallback_url=asked.get("FallbackUrl", ""),
+    )
     call = Call(company(), line, from_=from_, to=to, direction="outbound-api")
+    call.events = frozenset(request.form.getlist("StatusCallbackEvent")) or call.events
     call.status = "queued"
     return call

@@ -8,6 +8,7 @@ const UNREACHABLE = "The phone company cannot be reached.";
 
 const STATES = {
   arriving: "Ringing…",
+  ringing: "Somebody calls",
   menu: "Connected to the line",
   queue: "Waiting in the queue",
   conference: "In a conversation room",
@@ -52,6 +53,7 @@ function hush() {
 class Telephone {
   call = null; // the SID while a call lasts
   sending = null; // a timer while a text is sent
+  rings = false; // whether that call comes in, and nobody has picked up
   early = null; // while dialling: what the stream brings before the call's SID is known
 
   constructor(count, number) {
@@ -64,7 +66,7 @@ class Telephone {
     this.label(count);
     this.fields.mine.value = number;
 
-    this.dialButton.addEventListener("click", () => this.dial());
+    this.dialButton.addEventListener("click", () => (this.rings ? this.answer() : this.dial()));
     this.endButton.addEventListener("click", () => this.hangUp());
     this.fields.line.addEventListener("change", () => {
       this.parts.other.hidden = this.fields.line.value !== "";
@@ -102,9 +104,25 @@ class Telephone {
   show(state) {
     this.parts.state.textContent = state;
     this.root.toggleAttribute("data-live", Boolean(this.call));
-    this.dialButton.disabled = Boolean(this.call);
+    this.dialButton.disabled = Boolean(this.call) && !this.rings;
+    this.dialButton.textContent = this.rings ? "Answer" : "Dial";
+    this.endButton.textContent = this.rings ? "Decline" : "Hang up";
     this.endButton.disabled = !this.call;
-    for (const key of this.keys) key.disabled = !this.call;
+    for (const key of this.keys) key.disabled = !this.call || this.rings;
+  }
+
+  // Somebody calls this telephone.
+  ring({ call, from }) {
+    this.call = call;
+    this.rings = true;
+    this.parts.heard.replaceChildren();
+    this.show(`${STATES.ringing}: ${from}`);
+  }
+
+  async answer() {
+    this.rings = false;
+    this.show(STATES.menu);
+    await this.ofCall("POST", "/answer", { page: PAGE });
   }
 
   async dial() {
@@ -182,8 +200,10 @@ class Telephone {
   take(event) {
     if (this.early && event.call) this.early.push(event);
     if (event.message && event.number === this.mine) this.receive(event);
+    if (event.state === "ringing" && event.number === this.mine && !this.call && !this.early) this.ring(event);
     if (!event.call || event.call !== this.call) return;
     if (event.state === "ended") this.ended();
+    else if (event.state === "ringing") return;
     else if (event.state) this.show(STATES[event.state] ?? event.state);
     else this.hear(event);
   }
@@ -213,6 +233,7 @@ class Telephone {
 
   ended() {
     this.call = null;
+    this.rings = false;
     if (!phones.some((phone) => phone.call)) hush();
     this.show(STATES.ended);
     write(this.parts.heard, "The call is over.", "aside");

@@ -88,9 +88,15 @@ def test_a_place_has_an_interval_and_a_place_behind_it_a_longer_one(busy: World)
 
 
 def test_somebody_free_makes_it_short(busy: World) -> None:
+    contact_id, _ = busy.waits(OTHER_CALLER)
+    parting.out_of_queue(contact_id, busy.now)  # so that peer2 is not asked at once
     busy.available(busy.peer2)
+    assert hears(busy, contact_id) == Told(1, Minutes(0, 1))
+
+
+def test_whoever_is_not_in_line_yet_is_told_the_place_alone(busy: World) -> None:
     contact, _ = busy.arrives(OTHER_CALLER)
-    assert hears(busy, contact.id) == Told(1, Minutes(0, 1))
+    assert hears(busy, contact.id) == Told(1, None)
 
 
 def test_only_who_can_really_serve_the_caller_counts(busy: World) -> None:

@@ -54,6 +54,7 @@ class RecordingCompany:
     whereabouts: dict[str, Membership] = field(default_factory=dict)
     before: Callable[[], None] | None = None
     texts: int = 0
+    calls: int = 0
 
     def _note(self, *what: Any) -> None:
         self.asked.append(what)
@@ -73,6 +74,11 @@ class RecordingCompany:
 
     def hang_up(self, call_sid: str) -> None:
         self._note("hang up", call_sid)
+
+    def call(self, sender: str, recipient: str, path: str, status_path: str, seconds: int) -> str:
+        self._note("call", sender, recipient, path, status_path)
+        self.calls += 1
+        return f"CA8{self.calls:031d}"
 
     def end_conference(self, conference_sid: str) -> None:
         self._note("end conference", conference_sid)

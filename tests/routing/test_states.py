@@ -24,7 +24,12 @@ Table = Mapping[tuple[StrEnum, str], StrEnum]
 
 # enum, table, the states in which a row may begin, the states in which it may end
 MACHINES = {
-    "contact": (ContactState, states.CONTACT, {"arriving"}, {"closed", "abandoned", "after_hours", "missed"}),
+    "contact": (
+        ContactState,
+        states.CONTACT,
+        {"arriving"},
+        {"closed", "abandoned", "after_hours", "missed", "unreached"},
+    ),
     "engagement": (EngagementState, states.ENGAGEMENT, {"connecting"}, {"done", "failed"}),
     "offer": (OfferState, states.OFFER, {"pending"}, {"accepted", "declined", "expired", "cancelled", "lost"}),
     "leg": (LegState, states.LEG, {"started"}, {"ended"}),

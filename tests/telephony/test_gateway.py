@@ -25,6 +25,7 @@ OPERATIONS = {
     "move_caller": {"UpdateMember"},
     "redirect": {"UpdateCall"},
     "hang_up": {"UpdateCall"},
+    "call": {"CreateCall"},
     "end_conference": {"UpdateConference"},
     "send_text": {"CreateMessage"},
     "locate": {"FetchCall", "FetchMember", "ListConference", "FetchParticipant"},
@@ -81,6 +82,18 @@ def hang_up(gateway: TwilioGateway, product: Product, simulator: Simulator) -> N
     simulator.reaches(sid, "ended")
 
 
+def call(gateway: TwilioGateway, product: Product, simulator: Simulator) -> None:
+    product.replies["/called"] = twiml("<Say>Hello</Say><Pause length='600'/>")
+    sid = gateway.call(GEORGIA, CALLER, "/called?call=7", "/call?call=7", 25)
+    assert product.wait_for("/call", CallStatus="initiated").params["CallSid"] == sid
+    simulator.ask("POST", f"/script/calls/{sid}/answer")
+    assert product.wait_for("/called").params["call"] == "7"
+    simulator.hang_up(sid)
+    assert product.wait_for("/call", CallStatus="completed").params["CallSid"] == sid
+    unanswered = gateway.call(GEORGIA, CALLER, "/called", "/call", 5)
+    assert product.wait_for("/call", CallStatus="no-answer").params["CallSid"] == unanswered
+
+
 def end_conference(gateway: TwilioGateway, product: Product, simulator: Simulator) -> None:
     sid, conference = conferring(product, simulator)
     gateway.end_conference(conference)
@@ -110,7 +123,7 @@ def locate(gateway: TwilioGateway, product: Product, simulator: Simulator) -> No
 
 
 EXAMPLES: list[Callable[[TwilioGateway, Product, Simulator], None]] = [
-    sign_in, move_caller, redirect, hang_up, end_conference, send_text, locate,
+    sign_in, move_caller, redirect, hang_up, call, end_conference, send_text, locate,
 ]  # fmt: skip
 
 

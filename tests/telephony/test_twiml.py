@@ -20,7 +20,7 @@ LANGUAGES = sorted(prompts.load())
 ODD = 'St. Mary\'s <&> "night" line ☎'  # a name that somebody typed
 
 # What hands no document to Twilio.
-WORDS = {"use", "url", "sentence", "reopening", "fill"}
+WORDS = {"use", "url", "sentence", "reopening", "fill", "digits"}
 
 Example = tuple["partial[str]", Place]  # a function with its arguments, and where its document is read
 
@@ -44,6 +44,12 @@ def in_one_language(language: str) -> Iterator[Example]:
         wait = partial(twiml.wait, connecting=connecting, survey=asked, thanks=thanks)
         for place, minutes in ((None, None), (1, None), (7, (0, 1)), (7, (0, 5)), (1, (3, 12))):
             yield partial(wait, language, waited, place=place, minutes=minutes), Place.QUEUE
+    yield partial(twiml.wait, language, 60, callback=f"/twilio/voice/contacts/{ID}/wait?callback=1"), Place.QUEUE
+    for reason, attempt in product(("", ODD), (1, 2)):
+        yield partial(twiml.read_back, ID, language, "+14045550123", reason, attempt), Place.CALL
+        yield partial(twiml.ask_number, ID, language, reason, attempt), Place.CALL
+    yield partial(twiml.ask_later, ID, language), Place.CALL
+    yield partial(twiml.called, ID, OTHER, language), Place.CALL
     yield partial(twiml.requeue_after_trouble, ID, OTHER, language), Place.CALL
     yield partial(twiml.dropped, ID, OTHER, language), Place.CALL
     yield partial(twiml.speak_and_hang_up, dict.fromkeys([language, *others], ODD)), Place.CALL
@@ -58,6 +64,7 @@ def in_all_languages() -> Iterator[Example]:
     yield partial(twiml.peer_into, OTHER, ID), Place.CALL
     for attempt in range(1, twiml.TROUBLE_TRIES + 1):
         yield partial(twiml.trouble, "/twilio/voice/incoming?try=1&keys=1", attempt), Place.CALL
+        yield partial(twiml.called_in_trouble, f"/twilio/voice/contacts/{ID}/called?call={OTHER}", attempt), Place.CALL
     for function in (twiml.trouble_end, twiml.hang_up, twiml.nothing, twiml.unknown_number):
         yield partial(function), Place.CALL
     # Whoever waits for a contact that nobody knows any more is told so too.

@@ -75,6 +75,7 @@ SOON, LATER = timedelta(seconds=20), timedelta(seconds=40)
 POLICIES = (
     Policy(),
     Policy(strategy=Strategy.ROUND_ROBIN),
+    Policy(steps=(Step(timedelta(), StepKind.CALLBACK),), most_waiting=2),
     Policy(strategy=Strategy.FEWEST_TODAY, steps=(Step(SOON, StepKind.SEVERAL),)),
     Policy(strategy=Strategy.SAME_PEER),
     Policy(strategy=Strategy.RING_SEVERAL, several=2),
@@ -154,6 +155,19 @@ class Evening(RuleBasedStateMachine):
             self.company.loop(call)
             with self.we_may_die():
                 self.company.fetch(call)
+
+    @rule(data=st.data())
+    def somebody_wants_to_be_called(self, data: st.DataObject) -> None:
+        """On a line that calls back: the key, the number confirmed, goodbye."""
+        queued = [call for call in self.company.calls.values() if call.place == "queue" and not call.asks]
+        if queued:
+            call = data.draw(st.sampled_from(queued))
+            self.company.keys = lambda: "2" if call.place == "queue" else "1"
+            self.company.loop(call)
+            for _ in range(4):
+                if call.asks:
+                    with self.we_may_die():
+                        self.company.fetch(call)
 
     @rule(data=st.data())
     def somebody_hangs_up(self, data: st.DataObject) -> None:
@@ -375,7 +389,9 @@ class Evening(RuleBasedStateMachine):
         for contact in session.scalars(select(Contact).where(Contact.state.in_(LIVE_CONTACT))):
             assert (contact.state == "offered") == (contact.id in pending)
             assert (contact.state in ("connecting", "connected")) == (contact.id in engaged)
-            if contact.channel is Channel.VOICE:
+            if contact.callback_at is not None:
+                assert contact.callback_due_at is not None or contact.state != "connecting" or contact.id in engaged
+            elif contact.channel is Channel.VOICE:
                 assert contact.id in living, "the company is asked about living calls only"
         for engagement in session.scalars(select(Engagement).filter_by(state="wrapping")):
             assert engagement.wrap_by is not None
@@ -428,8 +444,9 @@ class Evening(RuleBasedStateMachine):
             for contact in waiting:
                 assert contact.queued_at is not None
                 assert contact.steps == len(policy.taken(self.now - contact.queued_at)), "a step is due"
-                if contact.channel is Channel.VOICE and contact.queue_sid is None:
-                    continue  # on the way
+                is_due = contact.callback_at is not None and not contact.callback_due_at and not contact.calling
+                if contact.channel is Channel.VOICE and contact.queue_sid is None and not is_due:
+                    continue  # on the way, or to be called later
                 apart = session.scalars(select(Apart.peer_id).filter_by(caller_id=contact.caller_id))
                 offers = session.scalars(select(Offer).filter_by(contact_id=contact.id)).all()
                 offers = sorted(offers, key=lambda offer: (offer.made_at, offer.decided_at or self.now, offer.id))

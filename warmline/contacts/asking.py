@@ -17,6 +17,7 @@ from warmline.telephony.gateway import GatewayError
 
 ASK_AFTER = timedelta(seconds=10)  # a leg that was not heard of for so long is asked for
 LOST_AFTER = timedelta(seconds=40)  # outside queue and conference for so long: called back in
+BOOKING = timedelta(minutes=5)  # the same, of somebody who types a number to be called at
 LAST_WORDS = timedelta(seconds=60)  # the longest sentence that turns somebody away
 
 
@@ -115,6 +116,8 @@ def _settle_caller(believed: Contact, found: gateway.Membership, now: datetime) 
         contact = holding.contact(session, believed.id)
         if (contact.state, contact.queue_sid) != (believed.state, believed.queue_sid):
             return  # it moved while we asked: the answer may be about another moment
+        if contact.callback_at is not None:
+            return  # a call that ends by itself: goodbye after a booking, or one that nobody has taken yet
         if found.in_queue:
             legs.move_again(session, contact, now)
         elif contact.state in IN_QUEUE and (found.conference_sid is not None or _is_lost(session, contact, now)):
@@ -128,4 +131,4 @@ def _is_lost(session: Session, contact: Contact, now: datetime) -> bool:
     """Whether a caller has been outside queue and conference for longer than any of our documents takes."""
     engagement = holding.live_engagement(session, contact.id)
     since = engagement.connect_by if engagement is not None else contact.unqueued_at
-    return since is not None and since <= now - LOST_AFTER
+    return since is not None and since <= now - (BOOKING if contact.booking_at is not None else LOST_AFTER)

@@ -18,7 +18,7 @@ from warmline.errors import Conflict, NotFound
 from warmline.models import Contact, Engagement, Leg, LegKind, Peer
 from warmline.models.base import new_id
 from warmline.models.history import advance, begin
-from warmline.people import roster
+from warmline.people import lines, roster
 
 
 def peer_leg(identity: str, offer_id: str, call_sid: str, now: datetime) -> Engagement:
@@ -76,7 +76,7 @@ def joined(engagement_id: str, call_sid: str, conference_sid: str, now: datetime
         leg.checked_at = now
         if leg.kind is LegKind.PEER:
             if engagement.state is EngagementState.CONNECTING:
-                legs.claim_move(session, contact, engagement, now)
+                _fetch(session, contact, engagement, now)
             elif engagement.state is not EngagementState.ACTIVE:
                 legs.hang_up(session, contact, leg, now)  # too late: somebody else, or nobody, is waiting for it
         elif engagement.state is EngagementState.CONNECTING:
@@ -85,6 +85,17 @@ def joined(engagement_id: str, call_sid: str, conference_sid: str, now: datetime
             legs.recall(session, contact, engagement.id, now)  # alone in the conference of a peer who is gone
         news.for_peer(session, engagement.peer_id)
         news.for_line(session, contact.line_id)
+
+
+def _fetch(session: Session, contact: Contact, engagement: Engagement, now: datetime) -> None:
+    """The peer is there: the caller is moved out of the queue, or called."""
+    if contact.callback_at is None:
+        legs.claim_move(session, contact, engagement, now)
+    elif contact.calling is None:
+        if lines.is_open(contact.line, now):
+            legs.claim_call(session, contact, engagement, now)
+        else:
+            parting.release(session, contact, engagement, "outside_hours", now)
 
 
 def caller_may_join(contact_id: str, now: datetime) -> Engagement | None:

@@ -112,11 +112,7 @@ def facts(
         return ()
     asked = defaultdict(list)
     asked_until: dict[str, datetime | None] = {}
-    for contact_id, peer_id, decided_at in session.execute(
-        select(Offer.contact_id, Offer.peer_id, Offer.decided_at)
-        .where(Offer.contact_id.in_([row.id for row in rows]))
-        .order_by(Offer.made_at, Offer.decided_at, Offer.id)
-    ):
+    for contact_id, peer_id, decided_at in session.execute(_ASKED, {"ids": [row.id for row in rows]}):
         asked[contact_id].append(peer_id)
         asked_until[contact_id] = decided_at
     apart = _apart(session, rows)
@@ -207,10 +203,12 @@ def _make(decisions: Sequence[MakeOffer], now: datetime) -> int:
 
 
 def _offerable() -> ColumnElement[bool]:
-    # A caller on the phone can be moved only while the phone company holds them in its queue.
+    # A caller on the phone can be moved only while the phone company holds them in its queue; one who has hung up is
+    # called when the callback is due and no call to them is under way.
+    called = and_(Contact.callback_at.is_not(None), Contact.callback_due_at.is_(None), Contact.calling.is_(None))
     return and_(
         Contact.state == ContactState.WAITING,
-        or_(Contact.channel == Channel.TEXT, Contact.queue_sid.is_not(None)),
+        or_(Contact.channel == Channel.TEXT, Contact.queue_sid.is_not(None), called),
     )
 
 
@@ -325,7 +323,7 @@ _IN_LINE = select(
 _ASKED = (
     select(Offer.contact_id, Offer.peer_id, Offer.decided_at)
     .where(Offer.contact_id.in_(bindparam("ids", expanding=True)))
-    .order_by(Offer.made_at, Offer.id)
+    .order_by(Offer.made_at, Offer.decided_at, Offer.id)
 )
 _HELD_CONTACTS = (
     select(

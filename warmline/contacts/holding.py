@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, case, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -27,7 +27,13 @@ _PEER = (
     .execution_options(populate_existing=True)
 )  # fmt: skip
 _LEG = select(Leg).where(Leg.call_sid == bindparam("call_sid"))
-_CALLER_LEG = select(Leg).where(Leg.contact_id == bindparam("contact_id"), Leg.kind == LegKind.CALLER)
+# Of somebody who was called back there are several, one after the other.
+_CALLER_LEG = (
+    select(Leg)
+    .where(Leg.contact_id == bindparam("contact_id"), Leg.kind == LegKind.CALLER)
+    .order_by(case((Leg.state == LegState.ENDED, 1), else_=0), Leg.began_at.desc(), Leg.id)
+    .limit(1)
+)
 _LIVE_LEGS = select(Leg).where(Leg.engagement_id == bindparam("engagement_id"), Leg.state != LegState.ENDED)
 _LIVE_OFFERS = select(Offer).where(Offer.contact_id == bindparam("contact_id"), Offer.state == OfferState.PENDING)
 _LIVE_ENGAGEMENT = select(Engagement).where(
@@ -111,7 +117,7 @@ def own_contact(session: Session, peer: Peer, contact_id: str) -> Contact:
 
 
 def caller_leg(session: Session, contact_id: str) -> Leg | None:
-    """The caller's leg, ended or not."""
+    """The caller's leg: the live one, else the latest."""
     return session.scalar(_CALLER_LEG, {"contact_id": contact_id})
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased, lazyload
 
 from routing.states import IN_QUEUE, ContactState, LegState
-from warmline.contacts import dispatch, holding, legs, news
+from warmline.contacts import calling_back, dispatch, holding, legs, news
 from warmline.db import reading, transaction
 from warmline.errors import NotFound
 from warmline.models import Channel, Contact, Leg, LegKind, Line, LineNumber
@@ -35,6 +35,7 @@ _ahead = (
         _other.organization_id == Contact.organization_id,
         _other.line_id == Contact.line_id,
         _other.state.in_((ContactState.WAITING, ContactState.OFFERED)),
+        _other.callback_due_at.is_(None),  # to be called later
         or_(
             _other.priority > Contact.priority,
             (_other.priority == Contact.priority)
@@ -59,6 +60,7 @@ class Admission(StrEnum):
     NOBODY_ON_SHIFT = "nobody_on_shift"
     NOBODY_SPEAKS = "nobody_speaks"
     OUTSIDE_HOURS = "outside_hours"
+    QUEUE_FULL = "queue_full"
 
 
 class Prospect(StrEnum):
@@ -125,6 +127,8 @@ def choose_language(contact_id: str, language: str, now: datetime) -> tuple[Cont
             return contact, Admission.NOBODY_ON_SHIFT, spoken
         if language not in spoken:
             return contact, Admission.NOBODY_SPEAKS, spoken
+        if contact.state is ContactState.ARRIVING and calling_back.is_full(session, contact):
+            return contact, _turn_back(session, contact, now), spoken
         return contact, Admission.QUEUE, spoken
 
 
@@ -156,8 +160,8 @@ def queued(contact_id: str, queue_sid: str, now: datetime) -> Contact:
         contact = holding.contact(session, contact_id)
         if contact.state is ContactState.ARRIVING:
             advance(session, contact, "queued", now, queued_at=now, queue_sid=queue_sid, unqueued_at=None)
-        elif contact.state in IN_QUEUE and contact.queue_sid != queue_sid:
-            contact.queue_sid, contact.unqueued_at = queue_sid, None
+        elif contact.state in IN_QUEUE and contact.queue_sid != queue_sid and contact.callback_at is None:
+            contact.queue_sid, contact.unqueued_at, contact.booking_at = queue_sid, None, None
             if contact.state is ContactState.CONNECTING:  # the queue had lost the caller while the peer came up
                 legs.move_again(session, contact, now)
         else:
@@ -190,7 +194,11 @@ def nobody_left(contact_id: str, now: datetime) -> bool:
     """The last peer who could have answered went off shift: out of the queue, to be told so. False if it is not so."""
     with transaction() as session:
         contact = holding.contact(session, contact_id)
-        match prospect(session, contact, now):
+        hope = prospect(session, contact, now)
+        if hope is not Prospect.WAIT and _may_come_back(session, contact, now):
+            calling_back.begin_booking(session, contact, now)
+            return True
+        match hope:
             case Prospect.NONE:
                 _turn_away(session, contact, "nobody", Admission.NOBODY_ON_SHIFT, now)
             case Prospect.CHOOSE:
@@ -199,6 +207,21 @@ def nobody_left(contact_id: str, now: datetime) -> bool:
             case Prospect.WAIT:
                 return contact.state is ContactState.MISSED
         return True
+
+
+def not_booked(contact_id: str, now: datetime) -> Contact:
+    """A caller who was asked does not book a callback: back to the queue, unless there is none to go back to."""
+    with transaction() as session:
+        contact = holding.contact(session, contact_id)
+        if contact.booking_at is None or contact.state is not ContactState.WAITING:
+            return contact
+        contact.booking_at = contact.callback_number = None
+        session.flush()
+        if _may_come_back(session, contact, now):
+            _turn_away(session, contact, "nobody", Admission.NOBODY_ON_SHIFT, now)
+        elif calling_back.is_full(session, contact):
+            _turn_full_away(session, contact, now)
+        return contact
 
 
 def in_line(session: Session, contact_id: str, now: datetime) -> tuple[Contact, int, Prospect]:
@@ -221,6 +244,10 @@ def _open(session: Session, call_sid: str, caller_number: str, dialled: str, now
     if line is None:
         return None
     caller = callers.find_or_add(session, line.organization_id, caller_number, now)
+    if lines.is_open(line, now) and roster.spoken_on_shift(session, line.id, now):
+        booked = calling_back.take_place(session, line, caller, call_sid, now)
+        if booked is not None:
+            return booked
     contact = Contact(
         id=new_id(),
         organization_id=line.organization_id,
@@ -259,6 +286,32 @@ def _spoken(session: Session, contact: Contact, now: datetime) -> list[str]:
     """The line's languages that somebody on shift speaks, in the order of the menu."""
     spoken = roster.spoken_on_shift(session, contact.line_id, now)
     return [language for language in contact.line.languages if language in spoken]
+
+
+def _turn_back(session: Session, contact: Contact, now: datetime) -> Admission:
+    """So many wait that no more are taken: a place for whoever is called back, if the line does that."""
+    if not calling_back.is_offered(contact):
+        _turn_full_away(session, contact, now)
+        return Admission.QUEUE_FULL
+    advance(session, contact, "queued", now, queued_at=now)
+    calling_back.begin_booking(session, contact, now)
+    return Admission.QUEUE
+
+
+def _turn_full_away(session: Session, contact: Contact, now: datetime) -> None:
+    contact.ended_how = Admission.QUEUE_FULL.value
+    session.flush()
+    _turn_away(session, contact, "nobody", Admission.QUEUE_FULL, now)
+
+
+def _may_come_back(session: Session, contact: Contact, now: datetime) -> bool:
+    """Nobody is left who could answer, and the line can call whoever still waits when it opens again."""
+    return (
+        calling_back.is_offered(contact)
+        and not lines.is_open(contact.line, now)
+        and lines.opens_next(contact.line, now) is not None
+        and not roster.spoken_on_shift(session, contact.line_id, now)
+    )
 
 
 def _turn_away(session: Session, contact: Contact, event: str, why: Admission, now: datetime) -> bool:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from routing.states import LegState
+from routing.states import LegState, RequestState
 from warmline.contacts import holding, outbox
 from warmline.models import Contact, Engagement, Leg, Peer, RequestKind
 
@@ -19,6 +19,24 @@ def claim_move(
         path = f"/twilio/voice/contacts/{contact.id}/join"
         where = {"queue_sid": contact.queue_sid, "call_sid": leg.call_sid, "path": path}
         _put(again)(session, contact, RequestKind.MOVE_CALLER, engagement.id, now, **where)
+
+
+def claim_call(session: Session, contact: Contact, engagement: Engagement, now: datetime) -> None:
+    """Commit the claim of the one call to the caller for this engagement; the outbox then asks for it."""
+    contact.calling, contact.callback_due_at = engagement.id, now + outbox.CALL_LASTS
+    engagement.connect_by = now + outbox.CALL_LASTS
+    outbox.add(session, contact, RequestKind.CALL_CALLER, engagement.id, now, call=engagement.id)
+
+
+def unclaim_call(session: Session, contact: Contact, now: datetime) -> bool:
+    """Take back a call that certainly nobody has made yet; False if there is none, or the phone may ring."""
+    if contact.calling is None:
+        return False
+    states = {state for state, _ in outbox.asked(session, contact.id, RequestKind.CALL_CALLER, contact.calling)}
+    if states != {RequestState.PENDING} or not outbox.withdraw(session, contact, now, RequestKind.CALL_CALLER):
+        return False
+    contact.calling = contact.callback_due_at = None
+    return True
 
 
 def move_again(session: Session, contact: Contact, now: datetime) -> None:

@@ -9,13 +9,13 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from routing.states import LegState, MessageState, RequestState
 from warmline.contacts import holding, news
 from warmline.db import after_commit, reading, transaction
-from warmline.models import Contact, Engagement, Leg, Message, OutsideRequest, RequestKind
+from warmline.models import Contact, Engagement, Leg, LegKind, LineNumber, Message, OutsideRequest, RequestKind
 from warmline.models.base import new_id
 from warmline.models.history import advance, begin
 from warmline.telephony import gateway
@@ -27,7 +27,13 @@ STALE = timedelta(seconds=10)  # longer than the gateway's timeout: the claimant
 FIRST_RETRY = timedelta(seconds=1)
 LAST_ATTEMPT = 8
 OPEN = (RequestState.PENDING, RequestState.SENDING)
+RING_SECONDS = 25  # of a call to the caller; voicemail mostly answers later
+CALL_LASTS = timedelta(seconds=60)  # such a call, until somebody has taken it
 OPTED_OUT = 21610  # https://www.twilio.com/docs/api/errors/21610
+
+_NUMBER_OF = (
+    select(LineNumber.number).where(LineNumber.line_id == bindparam("line_id")).order_by(LineNumber.number).limit(1)
+)
 
 _clock: Callable[[], datetime] | None = None
 
@@ -111,6 +117,33 @@ def withdraw(session: Session, contact: Contact, now: datetime, *kinds: RequestK
     ):
         unsent = advance(session, request, "withdrawn", now) and unsent
     return unsent
+
+
+def adopt(session: Session, contact: Contact, call: str, call_sid: str, now: datetime) -> Leg | None:
+    """The caller's leg of the call that we asked for; whoever hears of its SID first makes it.
+
+    None if this contact has no use for the call any more: the caller has called us meanwhile, or it is over.
+    """
+    known = session.scalar(select(Leg).where(Leg.call_sid == call_sid))
+    if known is not None:
+        return known if known.contact_id == contact.id else None
+    other = holding.caller_leg(session, contact.id)
+    if contact.callback_at is None or (other is not None and other.state is not LegState.ENDED):
+        return None
+    leg = Leg(
+        id=new_id(),
+        organization_id=contact.organization_id,
+        contact_id=contact.id,
+        kind=LegKind.CALLER,
+        call_sid=call_sid,
+        state=LegState.STARTED,
+        began_at=now,
+        checked_at=now,
+    )
+    begin(session, now, leg)
+    if contact.calling is None:  # given up already, and it rings all the same
+        contact.calling, contact.callback_due_at = call, now + CALL_LASTS
+    return leg
 
 
 def deliver(contact_id: str) -> None:
@@ -214,6 +247,17 @@ def _perform(request: OutsideRequest) -> str:
             if "farewell" in arguments and arguments["farewell"] != (stopped and stopped.isoformat()):
                 raise Refused("not sent: the caller has asked for texts again since", 0, 0)
             return company.send_text(message.line_number, number, message.body, message.id)
+        case RequestKind.CALL_CALLER:
+            with reading() as session:
+                contact = session.get_one(Contact, request.contact_id)
+                own = contact.caller.number if contact.caller else None
+                number = contact.callback_number or own
+                sender = session.scalar(_NUMBER_OF, {"line_id": contact.line_id})
+            if number is None or sender is None or contact.calling != arguments["call"]:
+                raise Refused("not called: nobody waits for it", 0, 0)
+            base = f"/twilio/voice/contacts/{contact.id}"
+            call = f"call={arguments['call']}"
+            return company.call(sender, number, f"{base}/called?{call}", f"{base}/call?{call}", RING_SECONDS)
     return ""
 
 
@@ -232,6 +276,8 @@ def _settle_request(request: OutsideRequest, sid: str, error: gateway.GatewayErr
             return
         if request.kind == RequestKind.SEND_TEXT:
             _settle_text(session, contact, request, sid, error, now)
+        elif request.kind == RequestKind.CALL_CALLER and not isinstance(error, Uncertain):
+            _settle_call(session, contact, request.arguments["call"], sid, now)
         elif error is not None:
             # A refusal, or a lost answer, means "ask", never "gone" and never "again": the clock asks at its next
             # tick where the calls are, and what is then still to do is a request of its own.
@@ -268,6 +314,14 @@ def _settle_text(
         news.for_peer(session, engagement.peer_id)
     elif message.peer_id is not None:
         news.for_peer(session, message.peer_id)
+
+
+def _settle_call(session: Session, contact: Contact, call: str, sid: str, now: datetime) -> None:
+    if not sid:  # refused: over before it began, as the clock sees at its next tick
+        if contact.calling == call:
+            contact.callback_due_at = now
+    elif adopt(session, contact, call, sid, now) is None:
+        add(session, contact, RequestKind.HANG_UP, sid, now, call_sid=sid)
 
 
 def _now() -> datetime:

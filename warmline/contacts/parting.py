@@ -1,6 +1,7 @@
 """How a connection ends: by the console's End, by a leg that is gone, by a caller who left, or before it was made."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -8,15 +9,18 @@ from sqlalchemy.orm import Session
 from routing.facts import TIMES
 from routing.ranking import Priority
 from routing.states import ContactState, EngagementState
-from warmline.contacts import dispatch, holding, legs, news, outbox, survey, wrapup
+from warmline.contacts import dispatch, holding, legs, messages, news, outbox, survey, wrapup
 from warmline.db import transaction
 from warmline.errors import NotFound
 from warmline.models import Channel, Contact, Engagement, Leg, LegKind, Peer, Presence, RequestKind
-from warmline.models.history import advance
+from warmline.models.history import advance, record
 
 # Reasons of a participant-leave that are not the leaving of that participant: the conference itself ended.
 # https://www.twilio.com/docs/voice/api/conference-resource#conference-events
 CONFERENCE_ENDED = {"conference_ended_via_api", "moderator_ended_conference"}
+
+# Between a call back that was not taken and the next one; after the last of them a text.
+PAUSES = (timedelta(minutes=5), timedelta(minutes=15))
 
 
 def end(peer: Peer, contact_id: str, now: datetime) -> None:
@@ -59,9 +63,14 @@ def leg_ended(call_sid: str, now: datetime) -> None:
         if held is None:
             return
         contact, leg = held
-        advance(session, leg, "ended", now, ended_at=now)
+        first = advance(session, leg, "ended", now, ended_at=now)
         if leg.kind is LegKind.CALLER:
-            caller_left(session, contact, now)
+            current = holding.caller_leg(session, contact.id)
+            if contact.callback_at is not None:  # hung up, as was agreed; or a call that was not taken
+                if first and contact.calling is not None:
+                    not_reached(session, contact, now)
+            elif current is None or current.id == leg.id:
+                caller_left(session, contact, now)
         elif leg.engagement_id is not None:
             peer_lost(session, contact, session.get_one(Engagement, leg.engagement_id), now)
 
@@ -121,6 +130,7 @@ def release(session: Session, contact: Contact, engagement: Engagement, reason: 
     advance(session, contact, "connect_failed", now, why={"engagement": engagement.id, "reason": reason})
     for leg in holding.live_legs(session, engagement.id):
         legs.hang_up(session, contact, leg, now)
+    legs.unclaim_call(session, contact, now)
     if not outbox.withdraw(session, contact, now, RequestKind.MOVE_CALLER) or legs.was_moved(session, engagement):
         # The caller is on the way into a conference without a peer, or there already.
         legs.recall_from(session, contact, engagement, now)
@@ -130,6 +140,51 @@ def release(session: Session, contact: Contact, engagement: Engagement, reason: 
     news.for_line(session, contact.line_id)
     dispatch.after(session, contact.organization_id, now, contact_id=contact.id)
     dispatch.after(session, contact.organization_id, now, peer_id=engagement.peer_id)
+
+
+def not_reached(session: Session, contact: Contact, now: datetime) -> None:
+    """A call back to the caller, held by the caller of this, was not taken: once more later, or no more.
+
+    The peer is free at once. Whoever is being asked instead of a peer who went away meanwhile is asked no more.
+    """
+    contact.calling = None
+    contact.callback_tries += 1
+    last = contact.callback_tries > len(PAUSES)
+    contact.callback_due_at = now if last else now + PAUSES[contact.callback_tries - 1]
+    contact.priority = max(contact.priority, Priority.CALLBACK)
+    session.flush()
+    record(session, contact, "callback_unanswered", now)
+    stop_asking(session, contact, "caller_unanswered", now)
+    engagement = holding.live_engagement(session, contact.id)
+    if engagement is not None:
+        release(session, contact, engagement, "caller_unanswered", now)
+    if last:
+        unreached(session, contact, "caller_unanswered", now)
+
+
+def unreached(session: Session, contact: Contact, reason: str, now: datetime) -> None:
+    """The caller, who waits to be called, will not be: told so by a text that says nothing to anybody else."""
+    over: dict[str, Any] = {"callback_at": None, "callback_due_at": None, "callback_number": None, "ended_at": now}
+    typed = contact.callback_number is not None
+    event = "left_after_talk" if contact.answered_at is not None else "unreached"
+    if not advance(session, contact, event, now, why={"reason": reason}, **over):
+        return
+    if contact.line.numbers and not typed:
+        key = "text_unreached_closed" if reason == "outside_hours" else "text_unreached"
+        messages.say(session, contact, contact.line.numbers[0].number, key, now)
+    survey.schedule(session, contact, now)
+    news.for_line(session, contact.line_id)
+
+
+def stop_asking(session: Session, contact: Contact, reason: str, now: datetime) -> None:
+    """Whoever is asked to take this contact need not answer any more; it waits on."""
+    asked = holding.live_offers(session, contact.id)
+    for offer in asked:
+        advance(session, offer, "cancelled", now, decided_at=now, reason=reason)
+        news.for_peer(session, offer.peer_id)
+        dispatch.after(session, contact.organization_id, now, peer_id=offer.peer_id)
+    if asked:
+        advance(session, contact, "unanswered", now, why={"reason": reason})
 
 
 def peer_lost(session: Session, contact: Contact, engagement: Engagement, now: datetime) -> None:
@@ -154,7 +209,8 @@ def caller_left(session: Session, contact: Contact, now: datetime) -> None:
     """The caller is gone, and with them whatever was being done for them."""
     had_arrived_only = contact.state is ContactState.ARRIVING
     event = "left_after_talk" if contact.answered_at is not None else "caller_left"
-    if not advance(session, contact, event, now, ended_at=now, queue_sid=None, unqueued_at=None):
+    over: dict[str, Any] = {"ended_at": now, "queue_sid": None, "unqueued_at": None, "callback_number": None}
+    if not advance(session, contact, event, now, **over):
         return
     news.for_line(session, contact.line_id)
     if had_arrived_only:

@@ -44,6 +44,8 @@ def tell(contact: Contact, place: int, waited: int, now: datetime) -> Told | Non
 
 def _expected(session: Session, contact: Contact, place: int, now: datetime) -> Minutes | None:
     """From the peers who can really serve this caller, and from how long the line's latest talks took."""
+    if contact.queued_at is None:
+        return None
     policies = lines.policies(session, contact.organization_id)
     policy = policies[contact.line_id]
     [waiting] = dispatch.facts(session, policies, [Contact.id == contact.id]) or [None]

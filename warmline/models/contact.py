@@ -7,12 +7,13 @@ from sqlalchemy import ForeignKey, Index, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from routing.states import ContactState
-from warmline.models.base import Base, UtcDateTime, id_column, state_column
+from warmline.models.base import Base, Encrypted, UtcDateTime, id_column, state_column
 from warmline.models.caller import Caller
 from warmline.models.line import Line
 
 _FINAL = "state IN ('closed', 'abandoned', 'after_hours', 'missed')"
 _OPEN_TEXT = text(f"channel = 'text' AND NOT ({_FINAL})")
+_CALLBACK = text("callback_at IS NOT NULL")
 
 
 class Channel(StrEnum):
@@ -33,6 +34,7 @@ class Contact(Base):
             sqlite_where=_OPEN_TEXT,
         ),
         Index(None, "organization_id", "arrived_at", "id"),
+        Index("ix_contact_callback", "callback_at", postgresql_where=_CALLBACK, sqlite_where=_CALLBACK),
         Index(None, "caller_id", "arrived_at"),
     )
 
@@ -61,6 +63,15 @@ class Contact(Base):
     wish: Mapped[str | None] = mapped_column(String(20))  # routing.policy.Skill, chosen by the caller
     wish_required: Mapped[bool] = mapped_column(default=False, server_default=false())
     steps: Mapped[int] = mapped_column(default=0, server_default="0")  # overflow steps of the line that were taken
+    # A callback: the caller has hung up, and this contact keeps the place. Only while `callback_at` is set do we call.
+    callback_told_wait: Mapped[int | None]  # the QueueTime of the latest wait request whose answer told of it
+    booking_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # since when the caller is asked for a number
+    callback_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # confirmed
+    callback_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # not before; None: in line. A call's end
+    callback_tries: Mapped[int] = mapped_column(default=0, server_default="0")  # calls that were not taken
+    callback_number: Mapped[str | None] = mapped_column(Encrypted)  # typed; None: the caller's own
+    callback_later: Mapped[bool] = mapped_column(default=False, server_default=false())  # also after the next opening
+    calling: Mapped[str | None] = mapped_column(String(32))  # the engagement for which the caller is being called
     ended_how: Mapped[str | None] = mapped_column(String(20))  # a prompt's key: the last words, if not the usual ones
 
     line: Mapped[Line] = relationship(lazy="joined", innerjoin=True)

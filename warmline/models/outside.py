@@ -16,6 +16,7 @@ class RequestKind(StrEnum):
     END_CONFERENCE = "end_conference"
     HANG_UP = "hang_up"
     SEND_TEXT = "send_text"
+    CALL_CALLER = "call_caller"  # back, as they asked
 
 
 class OutsideRequest(Base):

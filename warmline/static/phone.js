@@ -129,7 +129,7 @@ export function render() {
     said = "";
     return;
   }
-  const words = wordsFor(card.dataset.callState);
+  const words = wordsFor(card.dataset.callState, card.hasAttribute("data-call-rings"));
   card.querySelector("#call-words").textContent = words;
   const mute = card.querySelector("[data-mute]");
   mute.disabled = !call;
@@ -141,9 +141,10 @@ export function render() {
   said = words;
 }
 
-function wordsFor(engagement) {
+function wordsFor(engagement, rings) {
   if (line === "reconnecting") return t("Reconnecting…");
   if (line === "none" && !hasPhone()) return t("On the call in another tab");
+  if (engagement === "connecting" && line !== "none" && rings) return t("Ringing the caller…");
   if (engagement === "connecting") return line === "none" ? t("Your phone is not connected") : t("Connecting…");
   return line === "none" ? t("Your side of the call has ended") : howConnected();
 }

@@ -53,6 +53,12 @@ class Gateway(Protocol):
     def hang_up(self, call_sid: str) -> None:
         """Complete a call."""
 
+    def call(self, sender: str, recipient: str, path: str, status_path: str, seconds: int) -> str:
+        """Ring somebody for so long and return the CallSid; answered, the call asks `path`.
+
+        Asking twice rings twice. What becomes of it is told to `status_path`, first of all its CallSid.
+        """
+
     def end_conference(self, conference_sid: str) -> None:
         """End a conference; its participants go on to the action of their Dial."""
 

@@ -67,6 +67,22 @@ class TwilioGateway:
         """https://www.twilio.com/docs/voice/api/call-resource#update-a-call-resource"""
         _ask(lambda: self.client.calls(call_sid).update(status="completed"))
 
+    def call(self, sender: str, recipient: str, path: str, status_path: str, seconds: int) -> str:
+        """https://www.twilio.com/docs/voice/api/call-resource#create-a-call-resource"""
+        call = _ask(
+            lambda: self.client.calls.create(
+                to=recipient,
+                from_=sender,
+                url=self._url(path),
+                method="POST",
+                status_callback=self._url(status_path),
+                status_callback_method="POST",
+                status_callback_event=["initiated", "completed"],
+                timeout=seconds,
+            )
+        )
+        return str(call.sid)
+
     def end_conference(self, conference_sid: str) -> None:
         """https://www.twilio.com/docs/voice/api/conference-resource#update-a-conference-resource"""
         _ask(lambda: self.client.conferences(conference_sid).update(status="completed"))

@@ -19,6 +19,7 @@ OVERRIDES = "#rc=5&rp=ct,rt,5xx"
 MENU_SECONDS = 5
 MENU_TRIES = 3
 SURVEY_SECONDS = 3  # for a yes; silence is none
+BOOKING_SECONDS = 10  # for a key, or the next digit
 WAIT_SECONDS = 25  # the length of one wait document, about
 REMIND_SECONDS = 150
 TROUBLE_TRIES = 3
@@ -154,6 +155,7 @@ def wait(
     connecting: bool = False,
     survey: str | None = None,
     thanks: bool = False,
+    callback: str | None = None,
     lifted: str | None = None,
 ) -> str:
     """What a waiting caller hears; Twilio asks for it again when it ends.
@@ -161,6 +163,7 @@ def wait(
     `place` is told with the `minutes` that it will take, from and to, or None if nobody knows; without a place there is
     nothing new to tell. Whoever has waited long (`waited` in seconds) hears now and then whom else to call. `survey` is
     the path that a yes to the survey is posted to, if it is asked for now; `thanks` for one that was just given.
+    `callback` is likewise the path for the key of whoever wants to hang up and be called.
     `lifted` is a wish that nobody can grant any more, and of which the caller has not heard.
     """
     response = VoiceResponse()
@@ -181,8 +184,81 @@ def wait(
         gather = Gather(num_digits=1, timeout=SURVEY_SECONDS, action=url(survey), method="POST")
         _say(gather, language, "survey_ask")
         response.append(gather)
+    if callback is not None:
+        gather = Gather(num_digits=1, timeout=SURVEY_SECONDS, action=url(callback), method="POST")
+        _say(gather, language, "callback_offer")
+        response.append(gather)
     response.play(f"{_base_url}/static/audio/wait.wav")
     return str(response)
+
+
+def read_back(contact_id: str, language: str, number: str, reason: str = "", attempt: int = 1) -> str:
+    """The number that we would call, digit by digit: confirmed by 1, another one by 2; silence asks without a key.
+
+    `reason` says why the caller is asked, if they did not ask for it themselves.
+    """
+    response = VoiceResponse()
+    path = f"/twilio/voice/contacts/{contact_id}/book?step=confirm&try={attempt}"
+    gather = Gather(num_digits=1, timeout=BOOKING_SECONDS, action=url(path), method="POST")
+    if reason:
+        gather.say(reason, language=_words(language)["say"])
+    _say(gather, language, "callback_confirm", number=digits(number))
+    response.append(gather)
+    response.redirect(url(path), method="POST")
+    return str(response)
+
+
+def ask_number(contact_id: str, language: str, reason: str = "", attempt: int = 1) -> str:
+    """A number by keypad; silence asks the same address without a key."""
+    response = VoiceResponse()
+    path = f"/twilio/voice/contacts/{contact_id}/book?step=number&try={attempt}"
+    gather = Gather(finish_on_key="#", num_digits=11, timeout=BOOKING_SECONDS, action=url(path), method="POST")
+    if reason:
+        gather.say(reason, language=_words(language)["say"])
+    _say(gather, language, "callback_number" if attempt == 1 else "callback_number_again")
+    response.append(gather)
+    response.redirect(url(path), method="POST")
+    return str(response)
+
+
+def ask_later(contact_id: str, language: str) -> str:
+    """Whether we may call after the line has closed and opened again; silence is no."""
+    response = VoiceResponse()
+    path = f"/twilio/voice/contacts/{contact_id}/book?step=later"
+    gather = Gather(num_digits=1, timeout=MENU_SECONDS, action=url(path), method="POST")
+    _say(gather, language, "callback_later")
+    response.append(gather)
+    response.redirect(url(path), method="POST")
+    return str(response)
+
+
+def called(contact_id: str, call: str, language: str) -> str:
+    """Whoever picks up: nothing here says who calls, or why. A key takes the call; without one it ends."""
+    response = VoiceResponse()
+    path = f"/twilio/voice/contacts/{contact_id}/called?call={call}"
+    for _ in range(2):
+        gather = Gather(num_digits=1, timeout=MENU_SECONDS, action=url(path), method="POST")
+        _say(gather, language, "called")
+        response.append(gather)
+    response.hangup()
+    return str(response)
+
+
+def called_in_trouble(path: str, attempt: int) -> str:
+    """Our own failure, to whoever picks up: silence, for nobody knows who it is, and then as if nobody had answered."""
+    response = VoiceResponse()
+    if attempt < TROUBLE_TRIES:
+        response.pause(length=TROUBLE_PAUSE_SECONDS)
+        response.redirect(url(f"{path}{'&' if '?' in path else '?'}trouble={attempt + 1}"), method="POST")
+    else:
+        response.hangup()
+    return str(response)
+
+
+def digits(number: str) -> str:
+    """A number as it is read out: digit by digit, in groups."""
+    national = number.removeprefix("+1")
+    return ", ".join(" ".join(group) for group in (national[:3], national[3:6], national[6:]) if group)
 
 
 def wait_blind() -> str:

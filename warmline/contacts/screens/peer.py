@@ -60,6 +60,7 @@ class OfferCard:
     deadline: datetime
     queued_at: datetime
     wish: str | None  # whom the caller wishes to talk with
+    callback: bool  # the caller has hung up, and is called once the peer is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class ContactEntry:
     wrap_by: datetime | None
     card: dict[str, str] | None  # the line's crisis card
     reason: str | None
+    rings: bool  # the caller is being called
 
     @property
     def live(self) -> bool:
@@ -280,6 +282,7 @@ def _offers(session: Session, peer_id: str) -> tuple[OfferCard, ...]:
             deadline=deadline,
             queued_at=contact.queued_at or contact.arrived_at,
             wish=contact.wish,
+            callback=contact.callback_at is not None,
         )
         for offer_id, deadline, contact, line in rows
     )
@@ -312,7 +315,16 @@ def _contacts(session: Session, peer_id: str, now: datetime) -> tuple[ContactEnt
     """Open engagements, what is not logged, and what was logged lately; newest first, each contact once."""
     mine = and_(Report.contact_id == Engagement.contact_id, Report.peer_id == Engagement.peer_id)
     rows = session.execute(
-        select(Engagement, Contact.state, Contact.language, Line.name, Line.time_zone, Line.card, Report.completed_at)
+        select(
+            Engagement,
+            Contact.state,
+            Contact.language,
+            Contact.calling,
+            Line.name,
+            Line.time_zone,
+            Line.card,
+            Report.completed_at,
+        )
         .join(Contact, Contact.id == Engagement.contact_id)
         .join(Line, Line.id == Contact.line_id)
         .outerjoin(Report, mine)
@@ -329,7 +341,7 @@ def _contacts(session: Session, peer_id: str, now: datetime) -> tuple[ContactEnt
     )
     entries: dict[str, ContactEntry] = {}
     logged_done = 0
-    for engagement, state, language, line, zone, card, completed_at in rows:
+    for engagement, state, language, calling, line, zone, card, completed_at in rows:
         if engagement.contact_id in entries:
             continue  # the peer took this contact up again; the latest part is the one to show
         if completed_at and engagement.state is EngagementState.DONE:
@@ -351,6 +363,7 @@ def _contacts(session: Session, peer_id: str, now: datetime) -> tuple[ContactEnt
             wrap_by=engagement.wrap_by,
             card=card,
             reason=engagement.reason,
+            rings=calling == engagement.id,
         )
     return tuple(entries.values())
 

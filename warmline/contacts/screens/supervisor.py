@@ -49,6 +49,8 @@ class WaitingRow:
     place: int
     since: datetime
     whom: tuple[str, ...]
+    callback: bool  # the caller has hung up and is to be called
+    not_before: datetime | None  # of a callback that is not due yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,9 @@ def _waiting(session: Session, organization_id: str) -> defaultdict[str, list[Wa
             Contact.priority,
             Contact.queued_at,
             Contact.arrived_at,
+            Contact.callback_at,
+            Contact.callback_due_at,
+            Contact.calling,
             Line.name.label("line"),
             Peer.name.label("whom"),
         )
@@ -217,6 +222,8 @@ def _waiting(session: Session, organization_id: str) -> defaultdict[str, list[Wa
                 place=len(waiting[first.line]) + 1,
                 since=first.queued_at,
                 whom=tuple(sorted(whom[contact.id])),
+                callback=contact.callback_at is not None,
+                not_before=contact.callback_due_at if contact.calling is None else None,
             )
         )
     return waiting

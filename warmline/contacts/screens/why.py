@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
@@ -92,6 +93,7 @@ class StillWaits:
     place: int | None
     since: datetime
     outside: bool
+    callback: bool
     wish: str | None
     wish_until: datetime | None
     steps: tuple[DueStep, ...]
@@ -216,7 +218,7 @@ class _Scene:
         """What there is to say to each refusal, for a peer and a contact of which it holds."""
         line, row = self.lines[contact.line], self.rows[peer.id]
         ends = [end for id, end in peer.shifts.items() if id in line.policy.lines(contact.line) and end]
-        sister = [(step, at) for step, at in self._to_come(contact, StepKind.SISTER) if step.line in peer.shifts]
+        sister = [(step, at) for step, at in self.steps(contact, StepKind.SISTER) if step.line in peer.shifts]
         bare = Against("")
         return {
             eligibility.LINE_PAUSED: replace(bare, since=line.paused_at),
@@ -239,9 +241,13 @@ class _Scene:
             eligibility.JUST_ASKED: bare,
         }
 
-    def steps(self, contact: Waiting) -> list[tuple[Step, datetime]]:
-        """The overflow steps of the contact's line, each with the moment from which on it is taken."""
-        return [(step, contact.queued_at + step.after) for step in self.lines[contact.line].policy.steps]
+    def steps(self, contact: Waiting, *kinds: StepKind) -> list[tuple[Step, datetime]]:
+        """The overflow steps of the contact's line, of these kinds if any are given, each with when it is due."""
+        return [
+            (step, contact.queued_at + step.after)
+            for step in self.lines[contact.line].policy.steps
+            if not kinds or step.kind in kinds
+        ]
 
     def wished_until(self, contact: Waiting) -> datetime | None:
         """When a wish that is only preferred counts no more."""
@@ -249,10 +255,7 @@ class _Scene:
         return None if contact.wish_required or patience is None else contact.queued_at + patience
 
     def _widened(self, contact: Waiting) -> datetime | None:
-        return next((at for _, at in self._to_come(contact, StepKind.WIDEN)), None)
-
-    def _to_come(self, contact: Waiting, kind: StepKind) -> list[tuple[Step, datetime]]:
-        return [(step, at) for step, at in self.steps(contact) if step.kind is kind and at > self.now]
+        return next((at for _, at in self.steps(contact, StepKind.WIDEN)), None)
 
 
 def still_waits(organization_id: str, contact_id: str, now: datetime) -> StillWaits:
@@ -293,7 +296,8 @@ def still_waits(organization_id: str, contact_id: str, now: datetime) -> StillWa
         state=contact.state,
         place=place,
         since=waiting.queued_at,
-        outside=_is_outside(contact.channel, contact.queue_sid),
+        outside=_is_outside(contact.channel, contact.queue_sid, called=_is_called(contact)),
+        callback=contact.callback_at is not None,
         wish=contact.wish,
         wish_until=scene.wished_until(waiting),
         steps=tuple(
@@ -326,13 +330,21 @@ def not_asked(organization_id: str, peer_id: str, now: datetime) -> NotAsked:
         )
         rings, outside = defaultdict(list), set()
         for row in session.execute(
-            select(Contact.id, Contact.channel, Contact.queue_sid, Offer.peer_id)
+            select(
+                Contact.id,
+                Contact.channel,
+                Contact.queue_sid,
+                Contact.callback_at,
+                Contact.callback_due_at,
+                Contact.calling,
+                Offer.peer_id,
+            )
             .outerjoin(Offer, and_(Offer.contact_id == Contact.id, Offer.state == OfferState.PENDING))
             .where(Contact.id.in_([contact.id for contact in waiting]))
         ):
             if row.peer_id is not None:
                 rings[row.id].append(row.peer_id)
-            elif _is_outside(row.channel, row.queue_sid):
+            elif _is_outside(row.channel, row.queue_sid, called=_is_called(row)):
                 outside.add(row.id)
         since = _since(session, peer.id, now, lines.today(session, organization_id, now))
         passed = _passed_over(session, scene, peer, reached, since)
@@ -408,9 +420,14 @@ def _somebody(line_id: str, peer: PeerFacts, now: datetime) -> Waiting:
     return Waiting(id="", line=line_id, channel=Channel.VOICE, language=language, priority=0, queued_at=now)
 
 
-def _is_outside(channel: Channel, queue_sid: str | None) -> bool:
+def _is_outside(channel: Channel, queue_sid: str | None, *, called: bool) -> bool:
     """That a caller cannot be moved to a peer just now, because the phone company does not hold them in its queue."""
-    return channel is Channel.VOICE and queue_sid is None
+    return channel is Channel.VOICE and queue_sid is None and not called
+
+
+def _is_called(contact: Any) -> bool:
+    """That the caller has hung up and is called as soon as a peer has accepted."""
+    return contact.callback_at is not None and contact.callback_due_at is None and contact.calling is None
 
 
 def _chance(scene: _Scene, peer: PeerFacts, contact: Waiting, asked: Collection[str], *, outside: bool) -> Chance:

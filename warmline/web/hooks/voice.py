@@ -9,9 +9,9 @@ from urllib.parse import quote, urlencode
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
-from routing.states import LIVE_CONTACT, ContactState
+from routing.states import IN_QUEUE, LIVE_CONTACT, ContactState
 from warmline import clock
-from warmline.contacts import connect, intake, parting, survey, telling, wishes
+from warmline.contacts import calling_back, connect, intake, parting, survey, telling, wishes
 from warmline.db import reading
 from warmline.errors import Conflict, NotFound
 from warmline.models import Contact
@@ -94,10 +94,10 @@ def wish(contact_id: str) -> Response:
     contact = _contact(contact_id)
     if contact.state is not ContactState.ARRIVING:
         return answer(_next_for(contact))
-    has_meaning = not keys or keys == wishes.ANYONE_KEY or keys in wishes.menu(contact, now)
-    if not has_meaning and attempt < twiml.MENU_TRIES:
+    contact, had_meaning = wishes.choose(contact.id, keys, now)
+    if not had_meaning and attempt < twiml.MENU_TRIES:
         return answer(_wish_or_enqueue(contact, now, attempt + 1))
-    return answer(_enqueue(wishes.choose(contact.id, keys, now)))
+    return answer(_enqueue(contact))
 
 
 @blueprint.post("/contacts/<contact_id>/wait")
@@ -105,13 +105,14 @@ def wish(contact_id: str) -> Response:
 def wait(contact_id: str) -> Response:
     """The wait document: asked for when the caller enters the queue, and again each time it ends.
 
-    With `survey` in the address it follows a key that was pressed when the document before asked for a yes.
+    With `survey` in the address it follows a key that was pressed when the document before asked for a yes; with
+    `callback` one of somebody who was told that they may hang up.
     """
-    now, queue_sid, asks = clock.now(), sid("QueueSid"), False
+    now, queue_sid, asks, tells = clock.now(), sid("QueueSid"), False, False
     waited = min(int(field("QueueTime")), LONGEST_WAIT) if field("QueueTime").isdecimal() else 0
     with reading() as session:
         contact, place, prospect = intake.in_line(session, contact_id[:32], now)
-    if contact.state not in LIVE_CONTACT:
+    if contact.state not in LIVE_CONTACT or _wishes_callback(contact.id, now):
         return answer(twiml.leave())
     if prospect is not intake.Prospect.WAIT and intake.nobody_left(contact.id, now):
         return answer(twiml.leave())
@@ -120,7 +121,8 @@ def wait(contact_id: str) -> Response:
         with reading() as session:
             place = intake.place(session, contact)
     elif not request.args.get("survey"):
-        asks = survey.ask(contact, waited, now)
+        tells = calling_back.ask(contact, waited, now)
+        asks = not tells and survey.ask(contact, waited, now)
     agreed = bool(request.args.get("survey")) and field("Digits") == "1" and survey.agree(contact.id, now)
     connecting = contact.state is ContactState.CONNECTING
     told = telling.tell(contact, place, waited, now) if not connecting and not agreed else None
@@ -133,6 +135,7 @@ def wait(contact_id: str) -> Response:
             connecting=connecting,
             survey=f"/twilio/voice/contacts/{contact.id}/wait?survey=1" if asks else None,
             thanks=agreed,
+            callback=f"/twilio/voice/contacts/{contact.id}/wait?callback=1" if tells else None,
             lifted=wishes.tell(contact, waited, now),
         )
     )
@@ -182,6 +185,65 @@ def dropped(contact_id: str) -> Response:
         if contact.state in LIVE_CONTACT:
             return answer(_enqueue(contact))
     return _back(contact_id)
+
+
+@blueprint.post("/contacts/<contact_id>/book")
+@access.twilio
+def book(contact_id: str) -> Response:
+    """A key, digits or silence of somebody who books a callback. Silence is no: back to the queue, in the old place."""
+    now, contact = clock.now(), _contact(contact_id)
+    if not calling_back.is_booking(contact):
+        return answer(_next_for(contact))
+    step, keys, attempt = request.args.get("step"), _keys(), number("try", 1)
+    again = bool(keys) and attempt < twiml.MENU_TRIES
+    match step, keys:
+        case "number", _ if keys and calling_back.note_number(contact.id, keys, now):
+            return answer(_booking(contact, now))
+        case "number", _ if again:
+            return answer(twiml.ask_number(contact.id, contact.language, attempt=attempt + 1))
+        case "confirm", "1":
+            if calling_back.plan(contact.id, now).asks_later:
+                return answer(twiml.ask_later(contact.id, contact.language))
+            return answer(_next_for(calling_back.book(contact.id, now)))
+        case "confirm", "2":
+            return answer(twiml.ask_number(contact.id, contact.language))
+        case "confirm", _ if again:
+            return answer(_booking(contact, now, attempt + 1))
+        case "later", _:
+            return answer(_next_for(calling_back.book(contact.id, now, later=keys == "1")))
+    return answer(_next_for(intake.not_booked(contact.id, now)))
+
+
+@blueprint.post("/contacts/<contact_id>/called")
+@access.twilio
+def called(contact_id: str) -> Response:
+    """Somebody picks up whom we call, or has pressed the key that takes the call."""
+    now, call_sid, call = clock.now(), sid("CallSid"), request.args.get("call", "")[:32]
+    if field("CallStatus") in FINISHED:
+        return _called_out(contact_id, call, call_sid, now)
+    contact = calling_back.heard(_contact(contact_id).id, call, call_sid, now) if call_sid else None
+    if contact is None:
+        return answer(twiml.say_and_hang_up(_contact(contact_id).language, "called_over"))
+    if _keys() == "1":
+        contact = calling_back.take(contact.id, call_sid, now)
+    if contact.callback_at is not None:
+        return answer(twiml.hang_up() if _keys() else twiml.called(contact.id, call, contact.language))
+    engagement = connect.caller_may_join(contact.id, now)
+    if engagement is not None:
+        return answer(twiml.caller_into(contact.id, engagement.id, engagement.conference_name))
+    return answer(_next_for(_contact(contact_id)))
+
+
+@blueprint.post("/contacts/<contact_id>/call")
+@access.twilio
+def call(contact_id: str) -> Response:
+    """How a call goes that we make: https://www.twilio.com/docs/voice/api/call-resource#statuscallbackevent"""
+    now, call_sid, of = clock.now(), sid("CallSid"), request.args.get("call", "")[:32]
+    if field("CallStatus") in FINISHED:
+        return _called_out(contact_id, of, call_sid, now)
+    if call_sid:
+        calling_back.heard(_contact(contact_id).id, of, call_sid, now)
+    return answer(twiml.nothing())
 
 
 @blueprint.post("/client")
@@ -258,15 +320,20 @@ def trouble(error: Exception) -> Response:
     log_failure(error)
     if request.path.endswith("/wait"):
         return answer(twiml.wait_blind())
-    if request.path.endswith(("/status", "/conference")):
+    if request.path.endswith(("/status", "/conference", "/call")):
         return answer(twiml.nothing(), 503)  # no caller listens to this answer; Twilio may ask again
+    if request.path.endswith("/called"):
+        return answer(twiml.called_in_trouble(quote(request.path) + _queries(), number("trouble", 1)))
     if request.path.endswith("/client"):
         return answer(twiml.say_and_hang_up("en", "peer_refused"))
-    # Asked again without a form: the key that was pressed goes along.
+    return answer(twiml.trouble(quote(request.path) + _queries(), number("trouble", 1)))
+
+
+def _queries() -> str:
+    """The address is asked again without a form: the key that was pressed goes along."""
     again = {**request.args, **({"keys": field("Digits")[:1]} if field("Digits") else {})}
     again.pop("trouble", None)
-    path = quote(request.path) + (f"?{urlencode(again)}" if again else "")
-    return answer(twiml.trouble(path, number("trouble", 1)))
+    return f"?{urlencode(again)}" if again else ""
 
 
 def _back(contact_id: str) -> Response:
@@ -280,9 +347,46 @@ def _back(contact_id: str) -> Response:
     return answer(_next_for(contact))
 
 
+def _called_out(contact_id: str, call: str, call_sid: str, now: datetime) -> Response:
+    """A call that we made is over."""
+    calling_back.heard(_contact(contact_id).id, call, call_sid, now, finished=True)
+    parting.leg_ended(call_sid, now)
+    return answer(twiml.nothing())
+
+
+def _wishes_callback(contact_id: str, now: datetime) -> bool:
+    """Whether this wait request brings the key of somebody who wants to hang up and be called."""
+    pressed = bool(request.args.get("callback")) and field("Digits") == calling_back.KEY
+    return pressed and calling_back.wish(contact_id, now)
+
+
+def _booking(contact: Contact, now: datetime, attempt: int = 1) -> str:
+    """What a caller hears who books: the number that we would call, or that they may type one."""
+    plan, language, reason = calling_back.plan(contact.id, now), contact.language, ""
+    if plan.opens is not None:
+        words = twiml.reopening(language, plan.opens, now)
+        reason = twiml.sentence(language, "callback_closed", reopening=words)
+    elif plan.full:
+        reason = twiml.sentence(language, "callback_full")
+    if plan.number is None:
+        return twiml.ask_number(contact.id, language, reason, attempt)
+    return twiml.read_back(contact.id, language, plan.number, reason, attempt)
+
+
+def _of_callback(contact: Contact, now: datetime) -> str | None:
+    """The document of somebody who books a callback, or has booked one and may hang up."""
+    if contact.state in IN_QUEUE and contact.callback_at is not None:
+        return twiml.say_and_hang_up(contact.language, "callback_booked")
+    if calling_back.is_booking(contact):
+        return _booking(contact, now)
+    return None
+
+
 def _next_for(contact: Contact) -> str:
     """The document for a call that asks what to do next, from nothing but the state of its contact."""
     now = clock.now()
+    if (words := _of_callback(contact, now)) is not None:
+        return words
     if contact.state is ContactState.ARRIVING:
         contact = intake.greet(contact.id, now)
         if contact.state is ContactState.ARRIVING:
@@ -297,7 +401,7 @@ def _next_for(contact: Contact) -> str:
         if prospect is intake.Prospect.CHOOSE:
             return twiml.instead(contact.id, contact.language, spoken)
         if prospect is intake.Prospect.NONE and intake.nobody_left(contact.id, now):
-            return twiml.say_and_hang_up(contact.language, "nobody_on_shift")
+            return _next_for(_contact(contact.id))
     if contact.state in LIVE_CONTACT:
         return _enqueue(contact)
     return _last_words(contact, now)
@@ -312,7 +416,8 @@ def _last_words(contact: Contact, now: datetime) -> str:
         return twiml.speak_and_hang_up({each: lines.closed_message(line, "outside_hours", each, now) for each in told})
     if contact.state is ContactState.MISSED:
         _, spoken = intake.choices(contact.id, now)
-        return twiml.say_and_hang_up(language, "nobody_speaks" if spoken else "nobody_on_shift")
+        usual = "nobody_speaks" if spoken else "nobody_on_shift"
+        return twiml.say_and_hang_up(language, contact.ended_how or usual)
     if contact.state is ContactState.ABANDONED:  # a call that we thought was over
         return twiml.say_and_hang_up(language, "trouble_end")
     return twiml.say_and_hang_up(language, contact.ended_how or "goodbye")
@@ -331,7 +436,7 @@ def _admit(contact: Contact, language: str, now: datetime) -> str:
         case intake.Admission.NOBODY_SPEAKS:
             return twiml.instead(contact.id, language, spoken)
         case _:
-            return twiml.say_and_hang_up(language, "nobody_on_shift")
+            return _last_words(contact, clock.now())
 
 
 def _wish_or_enqueue(contact: Contact, now: datetime, attempt: int = 1) -> str:

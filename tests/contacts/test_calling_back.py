@@ -1,0 +1,571 @@
+"""A caller hangs up, keeps the place, and is called when it comes up: booked, rung, taken, or not reached."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, QUEUE, World
+from warmline import db
+from warmline.contacts import calling_back, connect, intake, offers, parting, texts, wrapup
+from warmline.models import Contact, Engagement, Leg, Line, Message, Peer, Shift
+from warmline.telephony.gateway import Membership, NotTaken, Refused, Uncertain
+
+STEP = {"steps": [{"after": 60, "kind": "callback"}]}
+OFFICE = {str(day): [["09:00", "17:00"]] for day in range(7)}  # the world begins at 13:00 in New York
+UNTIL_FIVE = 4 * 3600
+
+
+def promises(world: World, policy: dict[str, Any] = STEP, **columns: Any) -> None:
+    """Georgia calls back whoever has waited for a minute."""
+    with db.transaction() as session:
+        session.execute(update(Line).where(Line.organization_id == world.lantern).values(policy=policy, **columns))
+
+
+def nobody_on_shift(world: World) -> None:
+    with db.transaction() as session:
+        session.execute(update(Shift).values(ends_at=world.now))
+
+
+def books(world: World, number: str = CALLER, typed: str = "", *, later: bool = False) -> tuple[str, str]:
+    """A caller who has waited a minute presses 2, confirms, and hangs up: the contact's id, and the call's SID."""
+    contact_id, sid = world.waits(number)
+    world.now += timedelta(seconds=61)
+    wants(world, contact_id)
+    if typed:
+        assert calling_back.note_number(contact_id, typed, world.now)
+    calling_back.book(contact_id, world.now, later=later)
+    hangs_up(world, sid)
+    world.pass_time(2)
+    return contact_id, sid
+
+
+def wants(world: World, contact_id: str) -> None:
+    assert calling_back.ask(world.contact(contact_id), 61, world.now)
+    assert calling_back.wish(contact_id, world.now)
+
+
+def hangs_up(world: World, sid: str) -> None:
+    parting.leg_ended(sid, world.now)
+    world.company.whereabouts[sid] = Membership(finished=True)
+
+
+def is_rung(world: World, peer: Peer) -> tuple[Engagement, str]:
+    """The peer accepts, their phone comes up, and the caller's rings: the engagement, and that call's SID."""
+    engagement = world.accepts(peer)
+    world.comes_up(engagement)
+    return engagement, f"CA8{world.company.calls:031d}"
+
+
+def takes(world: World, engagement: Engagement, sid: str) -> None:
+    """The caller picks up, presses 1, and is in the conference."""
+    assert calling_back.heard(engagement.contact_id, engagement.id, sid, world.now) is not None
+    calling_back.take(engagement.contact_id, sid, world.now)
+    world.caller_joins(engagement, sid)
+
+
+def lets_ring(world: World, sid: str) -> None:
+    """Nobody presses a key, busy, or nobody is there: the phone company says that it is over, and says it twice."""
+    hangs_up(world, sid)
+    hangs_up(world, sid)
+
+
+def calls_made(world: World) -> int:
+    return [asked[0] for asked in world.company.asked].count("call")
+
+
+def words_sent(world: World) -> list[str]:
+    return [asked[2] for asked in world.company.asked if asked[0] == "text"]
+
+
+def test_a_caller_who_hangs_up_is_called_when_the_place_comes_up(world: World) -> None:
+    promises(world)
+    contact_id, _ = books(world)
+    queued_at = world.contact(contact_id).queued_at
+    assert world.contact(contact_id).state == "waiting"
+    world.available(world.peer1)
+    engagement, sid = is_rung(world, world.peer1)
+    call = next(asked for asked in world.company.asked if asked[0] == "call")
+    base, query = f"/twilio/voice/contacts/{contact_id}", f"?call={engagement.id}"
+    assert call == ("call", GEORGIA, CALLER, f"{base}/called{query}", f"{base}/call{query}")
+    assert world.contact(contact_id).state == "connecting"
+
+    takes(world, engagement, sid)
+    assert world.contact(contact_id).state == "connected"
+    assert world.activity(world.peer1) == "talking"
+    parting.end(world.peer1, contact_id, world.now)
+    wrapup.report(world.peer1, contact_id, "support_given", ["emotional"], "We talked.", False, world.now)
+    assert world.contact(contact_id).state == "closed"
+    assert world.contact(contact_id).queued_at == queued_at
+    assert calls_made(world) == 1
+    assert world.events(contact_id) == [
+        "began", "queued", "callback_wished", "callback_booked", "overflow", "callback_due", "offered", "accepted",
+        "callback_taken", "joined", "ended",
+    ]  # fmt: skip
+
+
+def test_nobody_is_told_of_it_before_the_line_does_it_or_by_a_line_that_does_not(world: World) -> None:
+    contact_id, _ = world.waits()
+    world.now += timedelta(hours=1)
+    assert not calling_back.ask(world.contact(contact_id), 3600, world.now)
+    assert not calling_back.wish(contact_id, world.now), "a key that nobody asked for"
+    promises(world)
+    other_id, _ = world.waits(OTHER_CALLER)
+    assert not calling_back.ask(world.contact(other_id), 0, world.now)
+    world.now += timedelta(seconds=60)
+    assert calling_back.ask(world.contact(other_id), 60, world.now)
+    assert calling_back.ask(world.contact(other_id), 60, world.now), "the same request again"
+    assert not calling_back.ask(world.contact(other_id), 90, world.now)
+    assert calling_back.ask(world.contact(other_id), 180, world.now)
+
+
+def test_a_caller_who_hangs_up_before_confirming_has_left(world: World) -> None:
+    promises(world)
+    contact_id, sid = world.waits()
+    world.now += timedelta(seconds=61)
+    wants(world, contact_id)
+    calling_back.note_number(contact_id, "4045550199", world.now)
+    hangs_up(world, sid)
+    contact = world.contact(contact_id)
+    assert (contact.state, contact.callback_number) == ("abandoned", None)
+
+
+def test_whoever_says_nothing_waits_on_in_the_old_place(world: World) -> None:
+    promises(world)
+    contact_id, _ = world.waits()
+    queued_at = world.contact(contact_id).queued_at
+    world.now += timedelta(seconds=61)
+    wants(world, contact_id)
+    world.available(world.peer1)
+    assert world.offer_to(world.peer1) is None, "the phone company holds nobody who books"
+    intake.not_booked(contact_id, world.now)
+    intake.queued(contact_id, QUEUE, world.now)
+    assert world.offer_to(world.peer1) is not None
+    assert world.contact(contact_id).queued_at == queued_at
+
+
+def test_nobody_is_called_while_they_still_hear_goodbye(world: World) -> None:
+    promises(world)
+    world.available(world.peer1)
+    contact_id, sid = world.waits()
+    offers.decline(world.peer1, world.offer_to(world.peer1).id, world.now)
+    world.now += timedelta(seconds=61)
+    wants(world, contact_id)
+    calling_back.book(contact_id, world.now)
+    calling_back.book(contact_id, world.now)  # a request that is repeated
+    world.pass_time(5)
+    assert world.offer_to(world.peer1) is None
+    hangs_up(world, sid)
+    world.pass_time(2)
+    assert world.offer_to(world.peer1) is not None
+    assert world.events(contact_id).count("callback_booked") == 1
+
+
+def test_the_place_is_kept_among_those_who_wait_on_the_phone(world: World) -> None:
+    promises(world)
+    first_id, _ = books(world)
+    second_id, _ = world.waits(OTHER_CALLER)
+    with db.reading() as session:
+        assert intake.place(session, world.contact(first_id)) == 1
+        assert intake.place(session, world.contact(second_id)) == 2
+    world.available(world.peer1)
+    assert world.offer_to(world.peer1).contact_id == first_id
+
+
+def test_another_number_is_called_where_one_was_typed_and_nonsense_is_none(world: World) -> None:
+    promises(world)
+    contact_id, _ = books(world, number="anonymous", typed="4045550199")
+    for typed in ("", "12", "0000000000000", "****"):
+        assert not calling_back.note_number(contact_id, typed, world.now)
+    world.available(world.peer1)
+    _, sid = is_rung(world, world.peer1)
+    assert [asked[2] for asked in world.company.asked if asked[0] == "call"] == ["+14045550199"]
+    takes(world, world.all(Engagement)[0], sid)
+    assert world.contact(contact_id).callback_number is None, "kept no longer than it is needed"
+
+
+def test_a_withheld_number_cannot_be_booked_without_typing_one(world: World) -> None:
+    promises(world)
+    contact_id, _ = world.waits("anonymous")
+    world.now += timedelta(seconds=61)
+    wants(world, contact_id)
+    assert calling_back.plan(contact_id, world.now).number is None
+    assert calling_back.book(contact_id, world.now).callback_at is None
+
+
+def test_a_call_that_is_not_taken_frees_the_peer_at_once_and_is_made_twice_more(world: World) -> None:
+    promises(world)
+    contact_id, _ = books(world)
+    world.available(world.peer1)
+    for pause in (5, 15):
+        _, sid = is_rung(world, world.peer1)
+        lets_ring(world, sid)
+        assert world.activity(world.peer1) == "idle", "no wrap-up"
+        assert world.contact(contact_id).state == "waiting"
+        world.pass_time(pause * 60 - 10)
+        assert world.offer_to(world.peer1) is None
+        world.pass_time(15)
+    _, sid = is_rung(world, world.peer1)
+    lets_ring(world, sid)
+    contact = world.contact(contact_id)
+    assert (contact.state, contact.callback_tries, contact.callback_at) == ("unreached", 3, None)
+    assert calls_made(world) == 3
+    assert len(words_sent(world)) == 1
+    assert not any(word in words_sent(world)[0].lower() for word in ("warm", "peer", "988", "crisis", "georgia"))
+    assert {row.reason for row in world.all(Engagement)} == {"caller_unanswered"}
+    world.pass_time(60)
+    assert world.offer_to(world.peer1) is None
+
+
+def test_whoever_was_not_reached_is_served_before_the_others_when_it_is_due_again(world: World) -> None:
+    promises(world)
+    contact_id, _ = books(world)
+    world.available(world.peer1)
+    _, sid = is_rung(world, world.peer1)
+    lets_ring(world, sid)
+    world.now -= timedelta(minutes=10)
+    other_id, _ = world.waits(OTHER_CALLER)
+    world.now += timedelta(minutes=10)
+    offers.decline(world.peer1, world.offer_to(world.peer1).id, world.now)
+    with db.reading() as session:
+        assert intake.place(session, world.contact(other_id)) == 1, "who is called later is not in front now"
+    world.pass_time(5 * 60 + 5)
+    with db.reading() as session:
+        assert intake.place(session, world.contact(contact_id)) == 1
+        assert intake.place(session, world.contact(other_id)) == 2
+
+
+def test_stop_is_respected_when_nobody_was_reached(world: World) -> None:
+    promises(world)
+    contact_id, _ = books(world)
+    texts.receive("SM1", CALLER, GEORGIA, "STOP", True, world.now)
+    with db.transaction() as session:
+        parting.unreached(session, session.get_one(Contact, contact_id), "caller_unanswered", world.now)
+    assert words_sent(world) == []
+
+
+def test_a_peer_who_lets_go_while_it_rings_does_not_cut_the_caller_off(world: World) -> None:
+    promises(world)
+    contact_id, _ = books(world)
+    world.available(world.peer1)
+    engagement, sid = is_rung(world, world.peer1)
+    parting.end(world.peer1, contact_id, world.now)
+    assert ("hang up", sid) not in world.company.asked
+    world.pass_time(6)
+    assert world.offer_to(world.peer1) is None, "nobody else is asked while it rings"
+    assert calling_back.heard(contact_id, engagement.id, sid, world.now) is not None
+    calling_back.take(contact_id, sid, world.now)
+    assert connect.caller_may_join(contact_id, world.now) is None
+    intake.queued(contact_id, QUEUE, world.now)
+    second = world.accepts(world.peer1)
+    world.comes_up(second)
+    world.caller_joins(second, sid)
+    assert world.contact(contact_id).state == "connected"
+    assert calls_made(world) == 1
+
+
+def test_a_peer_who_drops_after_the_call_was_taken_leaves_a_caller_at_the_front(world: World) -> None:
+    promises(world)
+    contact_id, _ = books(world)
+    world.available(world.peer1)
+    engagement, sid = is_rung(world, world.peer1)
+    takes(world, engagement, sid)
+    peer_leg = next(leg for leg in world.all(Leg, kind="peer"))
+    parting.leg_ended(peer_leg.call_sid, world.now)
+    assert ("redirect", sid, f"/twilio/voice/contacts/{contact_id}/dropped") in world.company.asked
+    assert world.contact(contact_id).state == "waiting"
+    assert world.contact(contact_id).priority == 10
+    parting.caller_back(contact_id, world.now, engagement.id)
+    intake.queued(contact_id, QUEUE, world.now)
+    hangs_up(world, sid)
+    assert world.contact(contact_id).state == "closed", "on the phone, and left: no callback any more"
+
+
+def test_the_end_of_the_first_call_told_again_later_ends_nothing(world: World) -> None:
+    promises(world)
+    contact_id, first = books(world)
+    world.available(world.peer1)
+    engagement, sid = is_rung(world, world.peer1)
+    parting.leg_ended(first, world.now)
+    assert world.contact(contact_id).state == "connecting"
+    takes(world, engagement, sid)
+    parting.leg_ended(first, world.now)
+    assert world.contact(contact_id).state == "connected"
+
+
+# Requests that go wrong
+
+
+def test_a_call_that_certainly_was_not_made_is_asked_for_again(world: World) -> None:
+    promises(world)
+    books(world)
+    world.available(world.peer1)
+    world.company.failures = [NotTaken("429")]
+    engagement = world.accepts(world.peer1)
+    world.comes_up(engagement)
+    world.pass_time(3)
+    assert calls_made(world) == 2
+    takes(world, engagement, f"CA8{1:031d}")
+    assert world.contact(engagement.contact_id).state == "connected"
+
+
+def test_a_call_that_is_refused_is_a_try_and_frees_the_peer(world: World) -> None:
+    promises(world)
+    contact_id, _ = books(world)
+    world.available(world.peer1)
+    world.company.failures = [Refused("400 21211", 400, 21211)]
+    world.comes_up(world.accepts(world.peer1))
+    world.pass_time(2)
+    assert world.activity(world.peer1) == "idle"
+    assert world.contact(contact_id).callback_tries == 1
+
+
+@pytest.mark.parametrize("how", ["answer lost", "killed after", "nothing happened"])
+def test_a_call_of_which_nobody_knows_whether_it_was_made_is_not_made_twice(world: World, how: str) -> None:
+    promises(world)
+    contact_id, _ = books(world)
+    world.available(world.peer1)
+    engagement = world.accepts(world.peer1)
+    if how == "killed after":
+
+        def die() -> None:
+            raise KeyboardInterrupt
+
+        world.company.before = die
+        with pytest.raises(KeyboardInterrupt):
+            world.comes_up(engagement)
+        world.company.before = None
+    else:
+        world.company.failures = [Uncertain("timeout")]
+        world.comes_up(engagement)
+    world.pass_time(15)
+    assert calls_made(world) == 1
+    if how != "nothing happened":  # the phone company tells us of its call, and the caller takes it
+        takes(world, engagement, f"CA7{1:031d}")
+        assert world.contact(contact_id).state == "connected"
+        return
+    world.pass_time(60)
+    assert world.activity(world.peer1) == "idle"
+    assert world.contact(contact_id).callback_tries == 1
+    assert calling_back.heard(contact_id, engagement.id, "CA71", world.now, finished=True) is None
+    parting.leg_ended("CA71", world.now)
+    assert world.contact(contact_id).callback_tries == 1, "told late that it rang: not counted twice"
+
+
+def test_a_call_that_rings_after_we_gave_it_up_is_taken_all_the_same(world: World) -> None:
+    promises(world)
+    contact_id, _ = books(world)
+    world.available(world.peer1)
+    world.company.failures = [Uncertain("timeout")]
+    engagement = world.accepts(world.peer1)
+    world.comes_up(engagement)
+    world.pass_time(75)
+    assert world.contact(contact_id).state == "waiting"
+    assert calling_back.heard(contact_id, engagement.id, "CA71", world.now) is not None
+    calling_back.take(contact_id, "CA71", world.now)
+    assert connect.caller_may_join(contact_id, world.now) is None
+    intake.queued(contact_id, QUEUE, world.now)
+    assert world.contact(contact_id).state == "offered"
+
+
+def test_a_call_whose_end_nobody_tells_is_asked_about(world: World) -> None:
+    promises(world)
+    contact_id, _ = books(world)
+    world.available(world.peer1)
+    _, sid = is_rung(world, world.peer1)
+    world.company.whereabouts[sid] = Membership(finished=True)
+    world.pass_time(15)
+    assert world.activity(world.peer1) == "idle"
+    assert world.contact(contact_id).callback_tries == 1
+
+
+# A caller who calls meanwhile
+
+
+def test_whoever_calls_the_line_meanwhile_has_their_place(world: World) -> None:
+    promises(world)
+    contact_id, _ = books(world)
+    contact, sid = world.arrives()
+    again, _ = world.arrives(OTHER_CALLER)
+    assert contact.id == contact_id
+    assert again.id != contact_id
+    intake.queued(contact_id, QUEUE, world.now)
+    world.available(world.peer1)
+    assert world.offer_to(world.peer1).contact_id == contact_id
+    engagement = world.accepts(world.peer1)
+    world.comes_up(engagement)
+    world.caller_joins(engagement, sid)
+    assert world.contact(contact_id).state == "connected"
+    assert calls_made(world) == 0
+
+
+def test_whoever_calls_while_we_call_them_talks_to_the_peer_who_waits(world: World) -> None:
+    promises(world)
+    contact_id, _ = books(world)
+    world.available(world.peer1)
+    engagement, ours = is_rung(world, world.peer1)
+    contact, sid = world.arrives()
+    assert contact.id == contact_id
+    assert ("hang up", ours) in world.company.asked
+    assert calling_back.heard(contact_id, engagement.id, ours, world.now) is None, "no use for that call any more"
+    intake.queued(contact_id, QUEUE, world.now)
+    world.caller_joins(engagement, sid)
+    lets_ring(world, ours)
+    assert world.contact(contact_id).state == "connected"
+    assert world.contact(contact_id).callback_tries == 0
+
+
+# Closing time
+
+
+def test_nobody_is_called_after_closing_time_without_a_yes(world: World) -> None:
+    promises(world, hours=OFFICE)
+    contact_id, _ = books(world)
+    world.now += timedelta(seconds=UNTIL_FIVE)
+    world.pass_time(2)
+    assert world.contact(contact_id).state == "unreached"
+    assert len(words_sent(world)) == 1
+    world.available(world.peer1)
+    assert world.offer_to(world.peer1) is None
+
+
+def test_whoever_said_yes_is_called_after_the_next_opening(world: World) -> None:
+    promises(world, hours=OFFICE)
+    contact_id, _ = books(world, later=True)
+    world.now += timedelta(seconds=UNTIL_FIVE)
+    world.available(world.peer1)
+    world.pass_time(2)
+    assert world.offer_to(world.peer1) is None
+    contact = world.contact(contact_id)
+    assert (contact.state, contact.callback_due_at.hour) == ("waiting", 14)  # 9:00 in New York
+    world.now = contact.callback_due_at
+    world.available(world.peer1)
+    world.pass_time(2)
+    assert world.offer_to(world.peer1) is not None
+
+
+def test_a_peer_who_comes_up_after_closing_time_calls_nobody(world: World) -> None:
+    promises(world, hours=OFFICE)
+    contact_id, _ = books(world)
+    world.now += timedelta(seconds=UNTIL_FIVE - 80)
+    world.available(world.peer1)
+    engagement = world.accepts(world.peer1)
+    world.now += timedelta(seconds=80)
+    world.comes_up(engagement)
+    assert calls_made(world) == 0
+    world.pass_time(2)
+    assert world.contact(contact_id).state == "unreached"
+    assert world.activity(world.peer1) == "idle"
+
+
+def test_whoever_still_waits_when_nobody_is_left_may_be_called_after_the_next_opening(world: World) -> None:
+    promises(world, hours=OFFICE)
+    contact_id, sid = world.waits()
+    world.now += timedelta(seconds=UNTIL_FIVE)
+    nobody_on_shift(world)
+    assert intake.nobody_left(contact_id, world.now)
+    assert world.contact(contact_id).state == "waiting"
+    plan = calling_back.plan(contact_id, world.now)
+    assert plan.opens is not None
+    assert plan.number == CALLER
+    calling_back.book(contact_id, world.now)
+    hangs_up(world, sid)
+    world.pass_time(5)
+    contact = world.contact(contact_id)
+    assert (contact.state, contact.callback_due_at) == ("waiting", plan.opens)
+
+
+def test_whoever_wants_no_call_then_is_told_that_nobody_is_left(world: World) -> None:
+    promises(world, hours=OFFICE)
+    contact_id, _ = world.waits()
+    world.now += timedelta(seconds=UNTIL_FIVE)
+    nobody_on_shift(world)
+    intake.nobody_left(contact_id, world.now)
+    assert intake.not_booked(contact_id, world.now).state == "missed"
+
+
+# A full queue
+
+
+def test_a_full_queue_offers_a_callback_or_turns_away_kindly(world: World) -> None:
+    promises(world, {"most_waiting": 1, **STEP})
+    world.waits()
+    contact, _ = world.arrives(OTHER_CALLER)
+    contact, admission, _ = intake.choose_language(contact.id, "en", world.now)
+    assert (contact.state, admission) == ("waiting", intake.Admission.QUEUE)
+    assert calling_back.plan(contact.id, world.now).full
+    refused = intake.not_booked(contact.id, world.now)
+    assert (refused.state, refused.ended_how) == ("missed", "queue_full")
+
+    promises(world, {"most_waiting": 1})
+    contact, _ = world.arrives("+14045550125")
+    contact, admission, _ = intake.choose_language(contact.id, "en", world.now)
+    assert (contact.state, admission, contact.ended_how) == ("missed", intake.Admission.QUEUE_FULL, "queue_full")
+
+
+# Kills
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the commit", "after it"])
+@pytest.mark.parametrize("number", range(0, 24, 2))
+def test_a_process_that_dies_anywhere_loses_no_caller_and_rings_nobody_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch, number: int, after: bool
+) -> None:
+    """Every step of booking and calling is told again after a death at its commit, as the phone company does."""
+    promises(world)
+    world.available(world.peer1)
+    contact_id, first = world.waits()
+    offers.decline(world.peer1, world.offer_to(world.peer1).id, world.now)
+    world.now += timedelta(seconds=61)
+    commit, left = Session.commit, [number]
+
+    def dies(session: Session) -> None:
+        if not db._writing.get():
+            return commit(session)
+        left[0] -= 1
+        if left[0] == -1 and not after:
+            raise KeyboardInterrupt
+        commit(session)
+        if left[0] == -1:
+            raise KeyboardInterrupt
+        return None
+
+    monkeypatch.setattr(Session, "commit", dies)
+
+    def surely(act: Any, *arguments: Any) -> Any:
+        try:
+            return act(*arguments)
+        except KeyboardInterrupt:
+            return act(*arguments)
+
+    surely(calling_back.ask, world.contact(contact_id), 61, world.now)
+    surely(calling_back.wish, contact_id, world.now)
+    surely(calling_back.book, contact_id, world.now)
+    surely(hangs_up, world, first)
+    surely(world.pass_time, 8)
+    surely(world.pass_time, 2)
+    engagement = surely(world.accepts, world.peer1)
+    leg = world.sid()
+    identity = world.peer1.identity
+    surely(connect.peer_leg, identity, engagement.offer_id, leg, world.now)
+    surely(connect.joined, engagement.id, leg, "CF1", world.now)
+    surely(world.pass_time, 12)
+    if calls_made(world) == 0:  # died with the request claimed: nobody knows whether it went out, so it is not repeated
+        assert world.requests("call_caller")[0].state == "unknown"
+        world.pass_time(60)
+        assert world.activity(world.peer1) == "idle"
+        world.pass_time(5 * 60)
+        assert world.offer_to(world.peer1).contact_id == contact_id
+        return
+    assert calls_made(world) == 1
+    sid = f"CA8{1:031d}"
+    assert surely(calling_back.heard, contact_id, engagement.id, sid, world.now) is not None
+    surely(calling_back.take, contact_id, sid, world.now)
+    assert surely(connect.caller_may_join, contact_id, world.now) is not None
+    surely(connect.joined, engagement.id, sid, "CF1", world.now)
+    assert world.contact(contact_id).state == "connected"
+    assert len(world.all(Contact)) == 1
+    assert calls_made(world) == 1
+    assert world.all(Message) == []

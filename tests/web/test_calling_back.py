@@ -1,0 +1,185 @@
+"""The documents of a callback: what a caller hears who books one, and whoever picks up. Each is asked for twice."""
+
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
+import pytest
+from flask import Flask
+
+from tests.cast import Cast
+from tests.web import walk
+from tests.web.test_hooks import (
+    GEORGIA,
+    NOBODY,
+    Call,
+    Connection,
+    Document,
+    Twilio,
+    broken,
+    change_line,
+    failures,
+    nobody_on_shift,
+    sid,
+)
+from warmline import clock
+from warmline.contacts import parting
+from warmline.models import Contact
+from warmline.telephony import twiml
+
+__all__ = ["broken", "failures"]
+
+NOW = {"steps": [{"after": 0, "kind": "callback"}]}
+
+
+@pytest.fixture
+def twilio(app: Flask, failures: list[Exception]) -> Iterator[Twilio]:
+    """Twilio, which asks everything twice."""
+    yield Twilio(app, twice=True)
+    assert failures == []
+
+
+def books(twilio: Twilio, number: str = "+14045550123") -> tuple[Call, Document]:
+    """A caller who waits on a line that calls back and has pressed 2: the first document of the booking."""
+    change_line(GEORGIA, policy=NOW)
+    call = twilio.calls(number)
+    enqueue = call.presses(call.rings(), "1")
+    waiting = call.waits(enqueue)
+    offered = call.waits(enqueue, str(call.contact.queue_sid), "30")
+    assert "press 2" in offered.spoken
+    assert "survey" not in waiting.spoken + offered.spoken
+    leave = call.asks(offered.url("Gather", "action"), Digits="2", QueueSid=str(call.contact.queue_sid))
+    assert leave.verbs == ["Leave"]
+    return call, call.asks(enqueue.url("Enqueue", "action"), QueueResult="leave")
+
+
+def test_a_caller_confirms_the_number_and_may_hang_up(twilio: Twilio) -> None:
+    call, menu = books(twilio)
+    assert "4 0 4, 5 5 5, 0 1 2 3" in menu.spoken
+    goodbye = call.presses(menu, "1")
+    assert goodbye.ends
+    assert "kept" in goodbye.spoken
+    assert call.contact.callback_at is not None
+    call.asks("/twilio/voice/status", over=True, CallStatus="completed")
+    assert call.contact.state == "waiting"
+
+
+def test_silence_goes_back_to_the_queue(twilio: Twilio) -> None:
+    call, menu = books(twilio)
+    assert call.says_nothing_to(menu).verbs == ["Enqueue"]
+    assert call.contact.booking_at is None
+
+
+def test_another_number_is_typed_and_read_back(twilio: Twilio) -> None:
+    call, menu = books(twilio)
+    typing = call.presses(menu, "2")
+    assert "ten digits" in typing.spoken
+    again = call.presses(typing, "12")
+    assert "not a number" in again.spoken
+    back = call.presses(again, "4045550199")
+    assert "4 0 4, 5 5 5, 0 1 9 9" in back.spoken
+    assert call.presses(back, "1").ends
+    assert call.contact.callback_number == "+14045550199"
+
+
+def test_a_withheld_number_is_asked_for(twilio: Twilio) -> None:
+    call, typing = books(twilio, "anonymous")
+    assert "ten digits" in typing.spoken
+    assert call.says_nothing_to(typing).verbs == ["Enqueue"]
+
+
+def test_nonsense_leads_back_to_the_queue_at_last(twilio: Twilio) -> None:
+    call, menu = books(twilio)
+    for _ in range(2):
+        menu = call.presses(menu, "9")
+    assert call.presses(menu, "9").verbs == ["Enqueue"]
+
+
+def test_a_line_that_closes_soon_asks_whether_we_may_call_later(twilio: Twilio) -> None:
+    call, menu = books(twilio)
+    local = clock.now().astimezone(ZoneInfo("America/New_York"))
+    opens, closes = f"{(local.hour - 1) % 24:02}:00", f"{(local.hour + 1) % 24:02}:00"
+    change_line(GEORGIA, hours={str(day): [[opens, closes]] for day in range(7)})
+    later = call.presses(menu, "1")
+    assert "close soon" in later.spoken
+    assert call.contact.callback_at is None
+    assert call.presses(later, "1").ends
+    assert call.contact.callback_later
+
+
+def test_a_line_that_has_closed_with_nobody_left_offers_a_call_after_the_next_opening(twilio: Twilio) -> None:
+    change_line(GEORGIA, policy=NOW)
+    call = twilio.calls()
+    enqueue = call.is_waiting()
+    local = clock.now().astimezone(ZoneInfo("America/New_York"))
+    change_line(GEORGIA, hours={str((local.weekday() + 3) % 7): [["09:00", "17:00"]]})
+    nobody_on_shift()
+    assert call.waits(enqueue, str(call.contact.queue_sid), "30").verbs == ["Leave"]
+    menu = call.asks(enqueue.url("Enqueue", "action"), QueueResult="leave")
+    assert "opens again" in menu.spoken
+    assert "Nobody is on shift" in call.says_nothing_to(menu).spoken
+    assert call.contact.state == "missed"
+
+
+def test_a_full_queue_is_told_kindly(twilio: Twilio) -> None:
+    change_line(GEORGIA, policy={"most_waiting": 1})
+    twilio.calls().is_waiting()
+    other = twilio.calls("+14045550124")
+    assert "so many people" in other.presses(other.rings(), "1").spoken.lower()
+    assert other.contact.state == "missed"
+
+
+def rings(twilio: Twilio, cast: Cast) -> tuple[Contact, Connection, str, str]:
+    """A booked caller's phone rings while the peer waits: contact, the peer's connection, our call, its address."""
+    call, menu = books(twilio)
+    call.presses(menu, "1")
+    parting.leg_ended(call.sid, clock.now())
+    clock.tick(clock.now())
+    walk.is_ready(cast.peer1)
+    peer = twilio.accepts(walk.peer(cast.peer1))
+    dial = peer.browser_calls()
+    peer.happens(dial, "participant-join", peer.sid)
+    contact = call.contact
+    assert contact.calling == peer.engagement.id
+    return contact, peer, sid(), f"/twilio/voice/contacts/{contact.id}/called?call={peer.engagement.id}"
+
+
+def test_whoever_picks_up_hears_nothing_of_what_it_is_about_and_takes_it_by_a_key(twilio: Twilio, cast: Cast) -> None:
+    _, peer, ours, address = rings(twilio, cast)
+    twilio.asks(address.replace("/called", "/call"), over=True, CallSid=ours, CallStatus="initiated")
+    heard = twilio.asks(address, served=True, CallSid=ours, CallStatus="in-progress")
+    assert not any(word in heard.spoken.lower() for word in ("warm", "peer", "line", "988", "georgia", "health"))
+    room = twilio.asks(heard.root[0].get("action") or "", served=True, CallSid=ours, Digits="1")
+    assert room.verbs == ["Dial"]
+    peer.happens(room, "participant-join", ours)
+    assert walk.state(cast.peer1)["activity"] == "talking"
+
+
+@pytest.mark.parametrize("status", ["no-answer", "busy", "failed", "completed"])
+def test_a_call_that_nobody_takes_frees_the_peer(twilio: Twilio, cast: Cast, status: str) -> None:
+    contact, _, ours, address = rings(twilio, cast)
+    if status == "completed":
+        heard = twilio.asks(address, served=True, CallSid=ours, CallStatus="in-progress")
+        assert heard.verbs[-1] == "Hangup"
+    twilio.asks(address.replace("/called", "/call"), over=True, CallSid=ours, CallStatus=status)
+    assert walk.state(cast.peer1)["activity"] == "idle"
+    assert contact.state == "connecting"
+
+
+def test_a_call_that_nobody_waits_for_any_more_says_so(twilio: Twilio, cast: Cast) -> None:
+    contact, _, ours, address = rings(twilio, cast)
+    mine = twilio.calls()
+    mine.rings()
+    assert mine.contact.id == contact.id
+    over = twilio.asks(address, served=True, CallSid=ours, CallStatus="in-progress")
+    assert "not needed" in over.spoken
+
+
+@pytest.mark.parametrize("broken", ["sqlite:////nowhere/warmline.db"], indirect=True)
+def test_without_a_database_whoever_picks_up_hears_nothing_and_it_is_as_if_nobody_had(broken: Twilio) -> None:
+    document = broken.asks(f"/twilio/voice/contacts/{NOBODY}/called?call={NOBODY}", served=True, CallSid=sid())
+    tries = 1
+    while not document.ends:
+        assert document.spoken == ""
+        document = broken.asks(document.url("Redirect"), served=True, CallSid=sid())
+        tries += 1
+    assert (tries, document.spoken) == (twiml.TROUBLE_TRIES, "")

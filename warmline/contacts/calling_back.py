@@ -1,0 +1,324 @@
+"""A caller hangs up, the place waits on, and when it comes up the caller is called.
+
+The same contact goes on. While `callback_at` is set nobody is on the phone: the contact is offered like any other, and
+the peer who has taken it waits in the conference while the caller's phone rings. Whoever takes that call is a caller
+like any other from then on, and so is a caller who calls the line themselves meanwhile: the call takes the place.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import phonenumbers
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from routing import hours
+from routing.facts import TIMES
+from routing.policy import Policy, StepKind, read
+from routing.ranking import Priority
+from routing.states import IN_QUEUE, ContactState, LegState, RequestState
+from warmline.contacts import dispatch, holding, legs, news, outbox, parting
+from warmline.db import reading, transaction
+from warmline.models import Caller, Channel, Contact, Leg, LegKind, Line, RequestKind
+from warmline.models.base import new_id
+from warmline.models.history import advance, begin, record
+from warmline.people import lines
+
+KEY = "2"  # in the wait room: to hang up and be called
+TELL_AGAIN = timedelta(minutes=2)
+CLOSES_SOON = timedelta(hours=2)  # then a caller is asked whether we may call after the next opening
+LOOK_AGAIN = timedelta(seconds=10)
+COUNTRY = "US"  # of a number that is typed without one
+BOOKABLE = (ContactState.WAITING, ContactState.OFFERED)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a caller who books is to be told. `number` is None if it must be typed; `opens` is set if we are closed."""
+
+    number: str | None
+    opens: datetime | None
+    full: bool
+    asks_later: bool
+
+
+def is_offered(contact: Contact) -> bool:
+    """Whether the line of this contact calls anybody back."""
+    return contact.channel is Channel.VOICE and _policy(contact).after(StepKind.CALLBACK) is not None
+
+
+def is_full(session: Session, contact: Contact) -> bool:
+    """Whether as many others wait on the phone, or write, as the line has room for."""
+    most = _policy(contact).most_waiting
+    if most is None:
+        return False
+    others = select(func.count()).where(
+        Contact.organization_id == contact.organization_id,
+        Contact.line_id == contact.line_id,
+        Contact.state.in_(BOOKABLE),
+        Contact.callback_at.is_(None),
+        Contact.id != contact.id,
+    )
+    return bool((session.scalar(others) or 0) >= most)
+
+
+# Booking
+
+
+def ask(contact: Contact, waited: int, now: datetime) -> bool:
+    """Whether this wait document, after `waited` seconds in the queue, tells the caller that they may hang up.
+
+    Every two minutes one does; the same request asked again is answered alike.
+    """
+    if not waited or contact.state is not ContactState.WAITING or not _is_time_to_tell(contact, waited):
+        return False
+    with reading() as session:
+        after = lines.policies_of(session, [contact.line_id])[contact.line_id].after(StepKind.CALLBACK)
+    if after is None or contact.queued_at is None or contact.queued_at + after > now:
+        return False
+    if contact.callback_told_wait != waited:
+        with transaction() as session:
+            holding.contact(session, contact.id).callback_told_wait = waited
+    return True
+
+
+def wish(contact_id: str, now: datetime) -> bool:
+    """The caller pressed the key: out of the queue, to be asked for a number. False if it cannot be now."""
+    with transaction() as session:
+        contact = holding.contact(session, contact_id)
+        if contact.state not in BOOKABLE or contact.callback_at is not None or contact.callback_told_wait is None:
+            return False
+        begin_booking(session, contact, now)
+        return True
+
+
+def begin_booking(session: Session, contact: Contact, now: datetime) -> None:
+    """From now on whatever the call asks for is about the callback."""
+    if contact.booking_at is not None:
+        return
+    legs.out_of_queue(contact, now)
+    contact.booking_at = now
+    record(session, contact, "callback_wished", now)
+    news.for_line(session, contact.line_id)
+
+
+def plan(contact_id: str, now: datetime) -> Plan:
+    """What the next document of a booking says."""
+    with reading() as session:
+        contact = session.get_one(Contact, contact_id)
+        is_open = lines.is_open(contact.line, now)
+        own = contact.caller.number if contact.caller else None
+        return Plan(
+            number=contact.callback_number or own,
+            opens=None if is_open else lines.opens_next(contact.line, now),
+            full=is_full(session, contact),
+            asks_later=is_open and _closes_soon(contact.line, now),
+        )
+
+
+def is_booking(contact: Contact) -> bool:
+    """Whether this caller is being asked where to call them: what their call asks for next is about that."""
+    return contact.booking_at is not None and contact.state in BOOKABLE
+
+
+def note_number(contact_id: str, typed: str, now: datetime) -> bool:
+    """The number that the caller typed, to be read back; False if nobody can be called there."""
+    try:
+        parsed = phonenumbers.parse(typed, COUNTRY)
+    except phonenumbers.NumberParseException:
+        return False
+    if not phonenumbers.is_possible_number(parsed) or parsed.country_code != 1:
+        return False
+    with transaction() as session:
+        contact = holding.contact(session, contact_id)
+        if contact.booking_at is not None:
+            contact.callback_number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+        return True
+
+
+def book(contact_id: str, now: datetime, *, later: bool = False) -> Contact:
+    """The caller has confirmed: the place waits on without them. Confirming again changes nothing.
+
+    `later`: they may be called after the line has closed and opened again.
+    """
+    with transaction() as session:
+        contact = holding.contact(session, contact_id)
+        if contact.booking_at is None or contact.state not in BOOKABLE:
+            return contact
+        if contact.caller is None and contact.callback_number is None:
+            return contact
+        parting.stop_asking(session, contact, "callback_booked", now)
+        opens = None if lines.is_open(contact.line, now) else lines.opens_next(contact.line, now)
+        contact.callback_at, contact.booking_at = now, None
+        contact.queue_sid = contact.unqueued_at = None
+        contact.callback_later = later or opens is not None
+        contact.callback_due_at = opens or now  # and not before the phone is free
+        record(session, contact, "callback_booked", now, why={"later": contact.callback_later})
+        news.for_line(session, contact.line_id)
+        return contact
+
+
+# Calling
+
+
+def overdue(now: datetime, limit: int = 200) -> list[str]:
+    """Contacts to be called of whom something must be settled: one comes due, a call has lasted too long, we close."""
+    booked = Contact.callback_at.is_not(None), Contact.state.in_(IN_QUEUE)
+    with reading() as session:
+        found = session.scalars(
+            select(Line).where(Line.id.in_(select(Contact.line_id).where(*booked).distinct()))
+        ).all()
+        closed = [line.id for line in found if not lines.is_open(line, now)]
+        over = and_(
+            Contact.line_id.in_(closed),
+            Contact.calling.is_(None),
+            or_(Contact.callback_due_at.is_(None), ~Contact.callback_later),
+        )
+        query = select(Contact.id).where(*booked, or_(Contact.callback_due_at <= now, over))
+        return list(session.scalars(query.order_by(Contact.callback_due_at).limit(limit)))
+
+
+def come_due(contact_id: str, now: datetime) -> None:
+    """What `overdue` has found, looked at again."""
+    with transaction() as session:
+        contact = holding.contact(session, contact_id)
+        if contact.callback_at is None or contact.state not in IN_QUEUE:
+            return
+        is_due = contact.callback_due_at is not None and contact.callback_due_at <= now
+        if contact.calling is not None:
+            if is_due:
+                _give_up_call(session, contact, now)
+        elif contact.state is ContactState.CONNECTING:
+            return  # the peer's phone comes up; whether we may still call is asked then
+        elif not lines.is_open(contact.line, now):
+            _close(session, contact, now)
+        elif is_due and not _is_on_phone(session, contact):
+            contact.callback_due_at = None
+            record(session, contact, "callback_due", now)
+            news.for_line(session, contact.line_id)
+            dispatch.after(session, contact.organization_id, now, contact_id=contact.id)
+
+
+def heard(contact_id: str, call: str, call_sid: str, now: datetime, *, finished: bool = False) -> Contact | None:
+    """The phone company tells of a call of ours that it makes or has made; None if nobody waits for it any more."""
+    with transaction() as session:
+        contact = holding.contact(session, contact_id)
+        if finished and contact.calling != call:
+            return None  # settled already
+        leg = outbox.adopt(session, contact, call, call_sid, now)
+        return contact if leg is not None and leg.state is not LegState.ENDED else None
+
+
+def take(contact_id: str, call_sid: str, now: datetime) -> Contact:
+    """The caller has pressed the key: from now on they are on the phone like any other. Again, it changes nothing."""
+    with transaction() as session:
+        contact = holding.contact(session, contact_id)
+        leg = holding.caller_leg(session, contact.id)
+        if contact.callback_at is None or leg is None or leg.call_sid != call_sid or leg.state is LegState.ENDED:
+            return contact
+        _is_here(session, contact, "callback_taken", now)
+        contact.priority = max(contact.priority, Priority.CALLBACK)
+        return contact
+
+
+def take_place(session: Session, line: Line, caller: Caller | None, call_sid: str, now: datetime) -> Contact | None:
+    """Somebody calls whom we have promised a call: this call goes on with their contact, in its place.
+
+    A call that we make to them is ended: two contacts never race for one person.
+    """
+    if caller is None:
+        return None
+    found = session.scalar(
+        select(Contact.id)
+        .where(
+            Contact.caller_id == caller.id,
+            Contact.line_id == line.id,
+            Contact.callback_at.is_not(None),
+            Contact.state.in_(IN_QUEUE),
+        )
+        .order_by(Contact.queued_at)
+        .limit(1)
+    )
+    if found is None:
+        return None
+    contact = holding.contact(session, found)
+    if contact.callback_at is None or contact.state not in IN_QUEUE:
+        return None
+    before = holding.caller_leg(session, contact.id)
+    if before is not None and before.state is not LegState.ENDED:
+        legs.hang_up(session, contact, before, now)
+        advance(session, before, "ended", now, ended_at=now)
+    legs.unclaim_call(session, contact, now)
+    _is_here(session, contact, "callback_called_in", now)
+    leg = Leg(
+        id=new_id(),
+        organization_id=contact.organization_id,
+        contact_id=contact.id,
+        kind=LegKind.CALLER,
+        call_sid=call_sid,
+        state=LegState.STARTED,
+        began_at=now,
+        checked_at=now,
+    )
+    begin(session, now, leg)
+    return contact
+
+
+def _is_here(session: Session, contact: Contact, event: str, now: datetime) -> None:
+    contact.callback_at = contact.callback_due_at = contact.calling = contact.callback_number = None
+    contact.queue_sid, contact.unqueued_at = None, now
+    engagement = holding.live_engagement(session, contact.id)
+    if engagement is not None:
+        engagement.connect_by = now + TIMES.connect
+        news.for_peer(session, engagement.peer_id)
+    record(session, contact, event, now)
+    news.for_line(session, contact.line_id)
+
+
+def _give_up_call(session: Session, contact: Contact, now: datetime) -> None:
+    """A call has lasted longer than ringing and a sentence do, or nobody has told us how it ended."""
+    leg = holding.caller_leg(session, contact.id)
+    states = {state for state, _ in outbox.asked(session, contact.id, RequestKind.CALL_CALLER, str(contact.calling))}
+    if (leg is not None and leg.state is not LegState.ENDED) or RequestState.SENDING in states:
+        contact.callback_due_at = now + LOOK_AGAIN  # the phone company is asked about it meanwhile
+    elif legs.unclaim_call(session, contact, now):  # it was never made: no try
+        contact.callback_due_at = now + parting.PAUSES[0]
+        session.flush()
+        engagement = holding.live_engagement(session, contact.id)
+        if engagement is not None:
+            parting.release(session, contact, engagement, "call_not_made", now)
+    else:
+        parting.not_reached(session, contact, now)
+
+
+def _close(session: Session, contact: Contact, now: datetime) -> None:
+    """The line is closed: called after the next opening, if the caller has agreed to that, or no more."""
+    opens = lines.opens_next(contact.line, now)
+    if contact.callback_later and opens is not None:
+        if contact.callback_due_at is None or contact.callback_due_at < opens:
+            parting.stop_asking(session, contact, "outside_hours", now)
+            contact.callback_due_at = opens
+            record(session, contact, "callback_postponed", now)
+            news.for_line(session, contact.line_id)
+    else:
+        parting.stop_asking(session, contact, "outside_hours", now)
+        parting.unreached(session, contact, "outside_hours", now)
+
+
+def _is_on_phone(session: Session, contact: Contact) -> bool:
+    leg = holding.caller_leg(session, contact.id)
+    return leg is not None and leg.state is not LegState.ENDED
+
+
+def _is_time_to_tell(contact: Contact, waited: int) -> bool:
+    told = contact.callback_told_wait
+    # Whoever is back in the queue begins to wait anew there.
+    return told is None or waited <= told or waited - told >= TELL_AGAIN.total_seconds()
+
+
+def _closes_soon(line: Line, now: datetime) -> bool:
+    return not hours.is_open(line.hours, line.time_zone, now + CLOSES_SOON, line.holidays)
+
+
+def _policy(contact: Contact) -> Policy:
+    return read(contact.line.policy)
