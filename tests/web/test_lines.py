@@ -600,7 +600,7 @@ class TestPausing:
             for path in ("/board", "/lines", f"/lines/{line().id}"):
                 text = words(cast.admin, path)
                 assert "paused</strong>, since 12:00 PM by Dana Whitlock" in text
-                assert "Nobody is asked. Whoever calls waits." in text
+                assert "Nobody is asked; whoever waits keeps their place." in text
                 assert "Resume" in text
             cast.admin.post(f"/lines/{line().id}/resume")
             assert "paused" not in words(cast.admin, "/board")
