@@ -93,7 +93,9 @@ def read(form: Form, line: Line, rosters: Rosters) -> tuple[dict[str, Any], dict
         wish_for=None if form.get("wish_required") else _minutes(form, "wish_for", wrong),
         usual_talk=_minutes(form, "usual_talk", wrong),
         recovery=_minutes(form, "recovery", wrong),
-        **{name: _number(form, name, wrong) for name in policy.UP_TO},
+        most_waiting=_number(form, "most_waiting", wrong),
+        minutes_a_day=_number(form, "minutes_a_day", wrong),
+        contacts_a_day=_number(form, "contacts_a_day", wrong),
         steps=tuple(step for _, step in steps),
     )
     if not wrong and chosen != policy.read(line.policy):
