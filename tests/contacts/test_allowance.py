@@ -301,8 +301,7 @@ def test_a_line_that_is_closed_tomorrow_says_when_it_opens(world: World) -> None
     assert admission is Admission.ALLOWANCE
     for language, words in (("en", "on Monday from 9:30 AM"), ("es", "el lunes a partir de las 09:30")):
         assert words in allowance.again(contact, language)
-    holidays = {"2026-11-23": []}
-    set_up(world, holidays=holidays)
+    set_up(world, holidays={"2026-11-23": []})
     later = world.contact(contact.id)
     assert "on Friday, November 27, from 9 AM" in allowance.again(later, "en")
     assert lines.is_open(later.line, world.now)
