@@ -277,7 +277,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--databases", nargs="+", default=["SQLite", "PostgreSQL"])
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--decisions", type=int, default=15, help="in each run")
+    parser.add_argument("--decisions", type=int, default=10, help="in each run")
     parser.add_argument("--waiting", type=int, nargs="+", default=[100, 1000, 10_000], help="contacts in line")
     parser.add_argument("--peers", type=int, nargs="+", default=[100, 1000], help="who are free")
     parser.add_argument("--race", type=int, default=100, help="contacts and peers of the race")

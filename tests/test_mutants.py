@@ -21,6 +21,7 @@ PATIENCE_SECONDS = 100  # of a busy machine; a quiet one needs two
 PASSED, FAILED = 0, 1  # exit codes of pytest; any other means that nothing was tested
 CLUMSY = re.compile("NameError|UnboundLocalError|TypeError")  # the mutant fell over its own feet
 
+POLICIES = "tests/contacts/test_policies.py::Test"
 GUARDS = "tests/contacts/test_guards.py::test_"
 RACES = "tests/contacts/test_races.py::test_"
 TWIN = RACES + "the_database_itself_refuses_the_twin_of[sqlite-{}]"
@@ -230,74 +231,102 @@ MUTANTS = [
     ),
     # Offering
     Mutant(
-        "a run looks for contacts of its organization",
-        "warmline/contacts/dispatch.py",
-        "Contact.organization_id == organization_id, _offerable()",
-        "_offerable()",
-        GUARDS + "a_shift_on_a_foreign_line_opens_no_wall[sqlite]",
-    ),
-    Mutant(
         "a run looks for peers of its organization",
         "warmline/people/roster.py",
-        "            Peer.organization_id == organization_id,\n",
-        "",
+        "        Peer.organization_id == bindparam(\"organization_id\"),\n        Peer.status",
+        "        Peer.status",
         GUARDS + "a_shift_on_a_foreign_line_opens_no_wall[sqlite]",
-    ),
-    Mutant(
-        "whoever is outside the queue is not looked at",
-        "warmline/contacts/dispatch.py",
-        "        or_(Contact.channel == Channel.TEXT, Contact.queue_sid.is_not(None)),\n",
-        "",
-        WALK + "a_lost_peer_brings_the_caller_to_the_front[sqlite]",
     ),
     Mutant(
         "whoever is outside the queue is not offered",
         "warmline/contacts/dispatch.py",
-        "if contact.channel is Channel.VOICE and contact.queue_sid is None:",
-        "if False:",
+        "Contact.queue_sid.is_not(None)",
+        "Contact.channel == Channel.VOICE",
         GUARDS + "a_caller_who_has_left_the_queue_meanwhile_is_not_offered[sqlite]",
     ),
     Mutant(
         "whoever has stepped away is not asked",
         "warmline/contacts/dispatch.py",
-        "if peer.status is not PeerStatus.AVAILABLE:",
-        "if False:",
+        ", Peer.status == PeerStatus.AVAILABLE)",
+        ")",
         GUARDS + "nothing_is_offered_to_whoever_has_stepped_away_meanwhile[sqlite]",
     ),
     Mutant(
         "whoever does something else is not asked",
         "warmline/contacts/dispatch.py",
-        "if not _has_room(session, peer, contact):",
-        "if False:",
+        "            and has_room(peer.activity, peer.threads, contact.channel, rooms[contact.line_id])\n",
+        "",
         GUARDS + "nothing_is_offered_to_whoever_writes_a_report_meanwhile[sqlite]",
     ),
     Mutant(
         "only a contact that waits is offered",
         "warmline/contacts/dispatch.py",
-        'if not advance(session, contact, "offered", now, why={"peer": peer.id}):',
-        'if advance(session, contact, "offered", now, why={"peer": peer.id}) is None:',
+        "        Contact.state == ContactState.WAITING,\n",
+        "",
         GUARDS + "a_writer_who_is_answered_meanwhile_is_not_offered[sqlite]",
+    ),
+    Mutant(
+        "nobody is offered for a line that was paused meanwhile",
+        "warmline/contacts/dispatch.py",
+        ", Line.paused_at.is_(None))",
+        ")",
+        POLICIES + "WhoMayBeAsked::test_a_line_that_is_paused_after_the_look_makes_no_offer[sqlite]",
     ),
     Mutant(
         "an offer that the index refuses is simply not made",
         "warmline/contacts/dispatch.py",
-        "    except IntegrityError:\n        return False\n",
-        "    except IntegrityError:\n        raise\n",
+        "            if len(together) > 1:\n",
+        "            if len(together) == 1:\n                raise\n            else:\n",
         GUARDS + "the_index_has_the_last_word_on_offers[sqlite]",
+    ),
+    Mutant(
+        "a look goes on behind those whom a peer is not to meet",
+        "warmline/contacts/dispatch.py",
+        "        last = snapshot.waiting[-1]",
+        "        return made",
+        POLICIES + "WhoMayBeAsked::test_many_whom_a_peer_is_not_to_meet_hide_nobody_behind[sqlite]",
     ),
     Mutant(
         "nobody is asked twice within a breath",
         "routing/eligibility.py",
-        "    if _just_asked(peer, contact, policy, now):",
+        "    if _just_asked(peer, contact, now):",
         "    if False:",
         WALK + "the_only_peer_is_asked_again_after_a_breath[sqlite]",
     ),
     Mutant(
         "nobody is asked twice in a row while another is free",
         "routing/ranking.py",
-        "        return (asked_last, ",
+        "        return (peer.id == latest, ",
         "        return (False, ",
-        "tests/routing/test_ranking.py::test_longest_idle",
+        "tests/routing/test_ranking.py::test_under_any_strategy",
+    ),
+    Mutant(
+        "of several who ring one wins, and the others are told",
+        "warmline/contacts/offers.py",
+        "        for other in holding.live_offers(session, contact.id):",
+        "        for other in ():",
+        POLICIES + "RingingSeveral::test_the_first_to_accept_wins_and_the_others_are_free[sqlite]",
+    ),
+    Mutant(
+        "of several who ring one may decline",
+        "warmline/contacts/offers.py",
+        "    if not holding.live_offers(session, contact.id):",
+        "    if True:",
+        POLICIES + "RingingSeveral::test_one_who_declines_leaves_it_to_the_others[sqlite]",
+    ),
+    Mutant(
+        "who misses two offers is away",
+        "warmline/contacts/offers.py",
+        "            if len(latest) == MISSED and",
+        "            if False and",
+        POLICIES + "Missed::test_who_misses_two_in_a_row_is_away_and_the_screen_says_why[sqlite]",
+    ),
+    Mutant(
+        "a step is recorded for whoever rings at that moment",
+        "warmline/contacts/due.py",
+        "NOT_TAKEN = (ContactState.WAITING, ContactState.OFFERED)",
+        "NOT_TAKEN = (ContactState.WAITING,)",
+        POLICIES + "Steps::test_a_step_is_recorded_while_a_peer_is_rung[sqlite]",
     ),
     # Accepting
     Mutant(

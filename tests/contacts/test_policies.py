@@ -265,6 +265,7 @@ class TestSteps:
         chooses(world, Policy(steps=(Step(seconds(600), StepKind.SISTER, illinois),)))
         for number in range(3):
             world.waits(f"+1404555014{number}")
+            world.now += seconds(1)
         with db.transaction() as session:
             waits = session.scalars(select(Contact).order_by(Contact.queued_at).limit(1)).one()
             there = Contact(
@@ -290,6 +291,13 @@ class TestSteps:
         assert rung(world, contact_id) == set()
         world.pass_time(10)
         assert rung(world, contact_id) == {world.peer1.id}
+
+    def test_a_step_is_recorded_while_a_peer_is_rung(self, world: World) -> None:
+        chooses(world, Policy(steps=(Step(seconds(10), StepKind.WIDEN),)))
+        world.available(world.peer1)
+        contact_id, _ = world.waits()
+        world.pass_time(10)
+        assert (world.contact(contact_id).state, world.contact(contact_id).steps) == ("offered", 1)
 
     def test_ringing_several_may_begin_with_the_wait(self, world: World, three: tuple[Peer, Peer, Peer]) -> None:
         chooses(world, Policy(several=2, steps=(Step(seconds(15), StepKind.SEVERAL),)))
@@ -346,6 +354,7 @@ class TestWhoMayBeAsked:
         monkeypatch.setattr(dispatch, "AT_A_TIME", 2)
         for number in range(5):
             world.waits(f"+1404555014{number}")
+            world.now += seconds(1)
         with db.transaction() as session:
             for caller_id in session.scalars(select(Caller.id)).all():
                 session.add(

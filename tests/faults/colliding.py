@@ -17,7 +17,6 @@ import os
 import random
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -41,18 +40,6 @@ SHORT = {"ring": 2.5, "connect": 2.5, "wrap_up": 0.5, "breath": 0.1}  # seconds,
 UNDER_WAY = (EngagementState.CONNECTING, EngagementState.ACTIVE, EngagementState.WRAPPING)
 
 
-def open_database(url: str, key: str) -> Engine:
-    """What a process needs for the verbs: keys, database, prompts, a phone company that takes everything."""
-    Keys.use([key], "an index key of the tests, and only theirs")
-    engine = db.connect(url)
-    db.bind(engine)
-    gateway.use(RecordingCompany())
-    asking.ASK_AFTER = timedelta(hours=1)  # it would say of every call that all is well
-    twiml.use(prompts.load(), "https://warmline.example.org")
-    outbox.use(clock.now)
-    return engine
-
-
 def take_locks_away(engine: Engine) -> None:
     """From now on nobody holds a row until the commit."""
 
@@ -67,7 +54,6 @@ class Hands:
     def __init__(self, place: int, of: int, now: Callable[[], datetime] = clock.now) -> None:
         self.place, self.of, self.now = place, of, now
         self.chance = random.Random()
-        self.came_to: Counter[str] = Counter()
         with db.reading() as session:
             self.peers = {peer.id: peer for peer in session.scalars(select(Peer))}
 
@@ -170,22 +156,23 @@ class Hands:
     def does(self, verb: Callable[..., Any], *arguments: Any) -> Any:
         """Do it now. Whoever comes too late is told so, in one way or another; everything else would be a fault."""
         with contextlib.suppress(Conflict, NotFound):
-            self.came_to[f"{verb.__name__} refused"] += 1
-            done = verb(*arguments, self.now())
-            self.came_to[f"{verb.__name__} refused"] -= 1
-            self.came_to[verb.__name__] += 1
-            return done
+            return verb(*arguments, self.now())
+        return None
 
 
 def main(url: str, place: str, of: str, until: str, *unguarded: str) -> None:
     for name, seconds in SHORT.items():
         object.__setattr__(TIMES, name, timedelta(seconds=seconds))
-    engine = open_database(url, os.environ["FIELD_KEY"])
+    asking.ASK_AFTER = timedelta(hours=1)  # of the phone company, which would say of every call that all is well
+    Keys.use([os.environ["FIELD_KEY"]], "an index key of the tests, and only theirs")
+    engine = db.connect(url)
+    db.bind(engine)
+    gateway.use(RecordingCompany())
+    twiml.use(prompts.load(), "https://warmline.example.org")
+    outbox.use(clock.now)
     if unguarded:
         take_locks_away(engine)
-    hands = Hands(int(place), int(of))
-    hands.serve(float(until))
-    print("came to", dict(hands.came_to), flush=True)
+    Hands(int(place), int(of)).serve(float(until))
 
 
 if __name__ == "__main__":

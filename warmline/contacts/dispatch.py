@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -95,8 +95,11 @@ def look(
         behind = tuple_(Contact.queued_at, Contact.id) > (last.queued_at, last.id)
         wanted.append(or_(Contact.priority < last.priority, and_(Contact.priority == last.priority, behind)))
     waiting = facts(session, policies, wanted, _page(peers, last))
-    if waiting and any(policy.strategy is Strategy.FEWEST_TODAY for policy in policies.values()):
+    strategies = {policies[contact.line].strategy for contact in waiting}
+    if Strategy.FEWEST_TODAY in strategies:
         peers = roster.with_today(session, peers, lines.today(session, organization_id, now))
+    if Strategy.ROUND_ROBIN in strategies:
+        peers = roster.with_asked(session, peers)
     return Snapshot(waiting=waiting, peers=tuple(peers), policies=policies)
 
 
@@ -104,32 +107,12 @@ def facts(
     session: Session, policies: Mapping[str, Policy], wanted: Iterable[ColumnElement[bool]], limit: int = AT_A_TIME
 ) -> tuple[Waiting, ...]:
     """Contacts in line as the decision sees them, first in line first."""
-    rows = session.execute(
-        select(
-            Contact.id,
-            Contact.line_id,
-            Contact.caller_id,
-            Contact.channel,
-            Contact.language,
-            Contact.priority,
-            Contact.queued_at,
-            Contact.wish,
-            Contact.wish_required,
-            Contact.steps,
-        )
-        .where(*wanted)
-        .order_by(Contact.priority.desc(), Contact.queued_at, Contact.id)
-        .limit(limit)
-    ).all()
+    rows = session.execute(_IN_LINE.where(*wanted).limit(limit)).all()
     if not rows:
         return ()
     asked = defaultdict(list)
     asked_until: dict[str, datetime | None] = {}
-    for contact_id, peer_id, decided_at in session.execute(
-        select(Offer.contact_id, Offer.peer_id, Offer.decided_at)
-        .where(Offer.contact_id.in_([row.id for row in rows]))
-        .order_by(Offer.made_at, Offer.decided_at, Offer.id)
-    ):
+    for contact_id, peer_id, decided_at in session.execute(_ASKED, {"ids": [row.id for row in rows]}):
         asked[contact_id].append(peer_id)
         asked_until[contact_id] = decided_at
     apart = _apart(session, rows)
@@ -178,31 +161,10 @@ def _make(decisions: Sequence[MakeOffer], now: datetime) -> int:
     with transaction() as session:
         contacts = {
             row.id: row
-            for row in session.execute(
-                select(
-                    Contact.id,
-                    Contact.organization_id,
-                    Contact.line_id,
-                    Contact.channel,
-                    Line.texts_at_once,
-                    Line.voice_with_texts,
-                )
-                .join(Line, Line.id == Contact.line_id)
-                .where(Contact.id.in_({decision.contact for decision in decisions}), _offerable())
-                .where(Line.paused_at.is_(None))
-                .order_by(Contact.id)
-                .with_for_update(of=Contact, key_share=True, skip_locked=True)
-            )
+            for row in session.execute(_HELD_CONTACTS, {"ids": list({decision.contact for decision in decisions})})
         }
-        peers = session.scalars(
-            select(Peer.id)
-            .where(
-                Peer.id.in_({decision.peer for decision in decisions if decision.contact in contacts}),
-                Peer.status == PeerStatus.AVAILABLE,
-            )
-            .order_by(Peer.id)
-            .with_for_update(key_share=True, skip_locked=True)
-        ).all()
+        wanted = {decision.peer for decision in decisions if decision.contact in contacts}
+        peers = session.scalars(_HELD_PEERS, {"ids": list(wanted)}).all()
         if not peers:
             return 0
         doing = roster.activities(session, peers)
@@ -343,3 +305,43 @@ def _known_peers(session: Session, rows: Sequence[Any], policies: Mapping[str, P
         select(Caller.id, latest.label("peer")).where(Caller.id.in_(callers), Caller.remembered_at.is_not(None))
     )
     return {row.id: row.peer for row in found if row.peer is not None}
+
+
+# Built once: building a statement takes longer than its answer.
+_IN_LINE = select(
+    Contact.id,
+    Contact.line_id,
+    Contact.caller_id,
+    Contact.channel,
+    Contact.language,
+    Contact.priority,
+    Contact.queued_at,
+    Contact.wish,
+    Contact.wish_required,
+    Contact.steps,
+).order_by(Contact.priority.desc(), Contact.queued_at, Contact.id)
+_ASKED = (
+    select(Offer.contact_id, Offer.peer_id, Offer.decided_at)
+    .where(Offer.contact_id.in_(bindparam("ids", expanding=True)))
+    .order_by(Offer.made_at, Offer.decided_at, Offer.id)
+)
+_HELD_CONTACTS = (
+    select(
+        Contact.id,
+        Contact.organization_id,
+        Contact.line_id,
+        Contact.channel,
+        Line.texts_at_once,
+        Line.voice_with_texts,
+    )
+    .join(Line, Line.id == Contact.line_id)
+    .where(Contact.id.in_(bindparam("ids", expanding=True)), _offerable(), Line.paused_at.is_(None))
+    .order_by(Contact.id)
+    .with_for_update(of=Contact, key_share=True, skip_locked=True)
+)
+_HELD_PEERS = (
+    select(Peer.id)
+    .where(Peer.id.in_(bindparam("ids", expanding=True)), Peer.status == PeerStatus.AVAILABLE)
+    .order_by(Peer.id)
+    .with_for_update(key_share=True, skip_locked=True)
+)

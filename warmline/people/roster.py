@@ -41,15 +41,10 @@ class Doing:
 
 def activities(session: Session, peer_ids: Collection[str]) -> dict[str, Doing]:
     """What each of these peers is seen to do, derived from live offers and engagements."""
-    offered = set(
-        session.scalars(select(Offer.peer_id).where(Offer.peer_id.in_(peer_ids), Offer.state == OfferState.PENDING))
-    )
+    ids = {"ids": list(peer_ids)}
+    offered = set(session.scalars(_OFFERED, ids))
     engaged = defaultdict(list)
-    for peer_id, state, channel in session.execute(
-        select(Engagement.peer_id, Engagement.state, Engagement.channel).where(
-            Engagement.peer_id.in_(peer_ids), Engagement.state.in_(NOT_OVER)
-        )
-    ):
+    for peer_id, state, channel in session.execute(_ENGAGED, ids):
         engaged[peer_id].append((state, channel))
     return {peer_id: _doing(engaged[peer_id], offered=peer_id in offered) for peer_id in peer_ids}
 
@@ -103,6 +98,18 @@ def with_today(session: Session, peers: Sequence[PeerFacts], since: datetime) ->
     return [replace(peer, today=taken.get(peer.id, 0)) for peer in peers]
 
 
+def with_asked(session: Session, peers: Sequence[PeerFacts]) -> list[PeerFacts]:
+    """The same peers with when each was asked last."""
+    asked: dict[str, datetime] = dict(
+        session.execute(
+            select(Offer.peer_id, func.max(Offer.made_at))
+            .where(Offer.peer_id.in_([peer.id for peer in peers]))
+            .group_by(Offer.peer_id)
+        ).all()
+    )
+    return [replace(peer, asked_at=asked.get(peer.id)) for peer in peers]
+
+
 def send_away(session: Session, peer: Peer, reason: str, now: datetime) -> None:
     """Set a peer, whom the caller of this holds, to Away, with the reason that their screen shows."""
     if peer.status is PeerStatus.AVAILABLE:
@@ -132,7 +139,6 @@ def _as_facts(rows: Sequence[Any]) -> list[PeerFacts]:
             languages=frozenset(row.languages),
             skills=frozenset(row.skills or ()),
             rests_until=row.rests_until,
-            asked_at=row.asked_at,
         )
         for row in peers.values()
     ]
@@ -176,10 +182,22 @@ _SPOKEN = (
     .where(Shift.line_id == bindparam("line_id"), on_now(bindparam("now")))
     .distinct()
 )
+
+_OFFERED = select(Offer.peer_id).where(
+    Offer.peer_id.in_(bindparam("ids", expanding=True)), Offer.state == OfferState.PENDING
+)
+_ENGAGED = select(Engagement.peer_id, Engagement.state, Engagement.channel).where(
+    Engagement.peer_id.in_(bindparam("ids", expanding=True)), Engagement.state.in_(NOT_OVER)
+)
+
+
+def _ours(kind: type[Offer] | type[Engagement]) -> ColumnElement[bool]:
+    return kind.organization_id == bindparam("organization_id")
+
+
 _writes = and_(Engagement.state == EngagementState.ACTIVE, Engagement.channel == Channel.TEXT)
 _theirs = Engagement.peer_id == Peer.id
 _threads = select(func.count()).where(_theirs, _writes).correlate(Peer).scalar_subquery()
-_asked_at = select(func.max(Offer.made_at)).where(Offer.peer_id == Peer.id).correlate(Peer).scalar_subquery()
 _FACTS = select(
     Peer.id,
     Peer.status,
@@ -191,7 +209,6 @@ _FACTS = select(
     Shift.line_id,
     Shift.ends_at,
     _threads.label("threads"),
-    _asked_at.label("asked_at"),
 )
 _FREE = (
     _FACTS.join(Presence, Presence.peer_id == Peer.id)
@@ -202,8 +219,10 @@ _FREE = (
         Presence.seen_at >= bindparam("heard_since"),
         or_(Peer.rests_until.is_(None), Peer.rests_until <= bindparam("now")),
         on_now(bindparam("now")),
-        ~exists().where(Offer.peer_id == Peer.id, Offer.state == OfferState.PENDING),
-        ~exists().where(_theirs, Engagement.state.in_(NOT_OVER), ~_writes),
+        # As lists, which are read once: PostgreSQL, if it expects few peers to be free, looks for EXISTS among all
+        # live offers again for each of them.
+        Peer.id.not_in(select(Offer.peer_id).where(Offer.state == OfferState.PENDING, _ours(Offer))),
+        Peer.id.not_in(select(Engagement.peer_id).where(Engagement.state.in_(NOT_OVER), ~_writes, _ours(Engagement))),
     )
 )
 _ON_SHIFT = (

@@ -390,8 +390,11 @@ def _scene(session: Session, organization_id: str, now: datetime) -> _Scene:
         .order_by(Line.name, Line.id)
     )
     peers = roster.everybody(session, organization_id, now)
-    if any(policy.strategy is Strategy.FEWEST_TODAY for policy in policies.values()):
+    strategies = {policy.strategy for policy in policies.values()}
+    if Strategy.FEWEST_TODAY in strategies:
         peers = roster.with_today(session, peers, lines.today(session, organization_id, now))
+    if Strategy.ROUND_ROBIN in strategies:
+        peers = roster.with_asked(session, peers)
     return _Scene(
         organization_id=organization_id,
         lines={row.id: _LineFacts(row.name, row.time_zone, row.paused_at, policies[row.id]) for row in rows},
