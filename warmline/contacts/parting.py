@@ -127,9 +127,9 @@ def release(session: Session, contact: Contact, engagement: Engagement, reason: 
     if not advance(session, engagement, "failed", now, why={"reason": reason}, done_at=now, reason=reason):
         return
     advance(session, contact, "connect_failed", now, why={"engagement": engagement.id, "reason": reason})
+    legs.unclaim_call(session, contact, now)
     for leg in holding.live_legs(session, engagement.id):
         legs.hang_up(session, contact, leg, now)
-    legs.unclaim_call(session, contact, now)
     if not outbox.withdraw(session, contact, now, RequestKind.MOVE_CALLER) or legs.was_moved(session, engagement):
         # The caller is on the way into a conference without a peer, or there already.
         legs.recall_from(session, contact, engagement, now)
