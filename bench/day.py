@@ -12,7 +12,7 @@ from routing.day import Arrival, Figures, Outcome, Rostered, figures, play
 from routing.estimates import HOUR, Load, erlang_a
 
 MIDNIGHT = datetime(2026, 11, 20, tzinfo=UTC)
-WARM_UP = timedelta(hours=4)  # before the day: the line begins empty, and is to be as on any other day
+WARM_UP = timedelta(hours=2)  # before the day: the line begins empty, and is to be as on any other day
 SHARES = [field.name for field in fields(Figures) if field.name != "contacts"]
 
 

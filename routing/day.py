@@ -14,7 +14,7 @@ from itertools import islice
 from statistics import fmean
 
 from routing.engine import decide
-from routing.facts import MakeOffer, Overflow, Peer, Snapshot, Waiting
+from routing.facts import MakeOffer, Peer, Snapshot, Waiting
 from routing.policy import UNCHOSEN, Policy
 from routing.states import Activity, PeerStatus
 
@@ -169,14 +169,10 @@ class _Day:
         self._ask(islice(spoken_with, IN_LINE), [self.free[peer.id]], now)
 
     def _ask(self, contacts: Iterable[Waiting], peers: Iterable[Peer], now: datetime) -> None:
-        """What the engine decides about these happens at once."""
+        """Offers that the engine makes are accepted at once; of several for one contact, the first wins."""
         for decision in decide(Snapshot(tuple(contacts), tuple(peers), self.policies), now):
-            match decision:
-                case Overflow():
-                    contact = self.waiting[decision.contact]
-                    self.waiting[contact.id] = replace(contact, steps=decision.steps)
-                case MakeOffer() if decision.contact in self.waiting:  # of several who ring the first wins
-                    self._talks(self.waiting.pop(decision.contact), self.free.pop(decision.peer), now)
+            if isinstance(decision, MakeOffer) and decision.contact in self.waiting:
+                self._talks(self.waiting.pop(decision.contact), self.free.pop(decision.peer), now)
 
     def _talks(self, contact: Waiting, peer: Peer, now: datetime) -> None:
         self.busy[peer.id] = replace(peer, asked_at=now, today=peer.today + 1)

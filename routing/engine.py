@@ -1,7 +1,8 @@
 """The decision: what is done now for those who wait, and why."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from heapq import merge
 
 from routing.eligibility import is_present, why_not
 from routing.facts import Alone, Close, Decision, Expire, MakeOffer, Overflow, Peer, Ringing, Snapshot, Tell, Waiting
@@ -50,29 +51,37 @@ def _words(alone: Iterable[Alone]) -> Iterator[Close | Tell]:
 def _offers(snapshot: Snapshot, now: datetime) -> list[MakeOffer]:
     """One peer for each contact that has somebody; then, of whoever is left, more for those whose line rings several.
 
-    Cost grows with the contacts and with the peers passed over for each, not with contacts times peers: for a contact
-    that was never offered, peers come in an order that is sorted once.
+    Cost grows with the contacts and with the peers passed over for each, not with contacts times peers: the peers are
+    sorted once for each strategy.
     """
     in_line = sorted(snapshot.waiting, key=first_in_line)
     rounds = [(contact, 1) for contact in in_line]
     rounds += ((contact, more) for contact in in_line if (more := _at_once(snapshot, contact, now) - 1))
-    sorted_once: dict[Strategy, list[Peer]] = {}
+    sorted_once = {
+        strategy: sorted(snapshot.peers, key=asked_first(strategy))
+        for strategy in {snapshot.policy(contact.line).strategy for contact in in_line}
+    }
     taken: set[str] = set()
     decisions: list[MakeOffer] = []
     for contact, wanted in rounds:
         if len(taken) == len(snapshot.peers):
             break
         strategy = snapshot.policy(contact.line).strategy
-        if contact.asked or contact.same_peer:
-            order = sorted(snapshot.peers, key=asked_first(strategy, contact))
-        else:
-            if strategy not in sorted_once:
-                sorted_once[strategy] = sorted(snapshot.peers, key=asked_first(strategy))
-            order = sorted_once[strategy]
+        order = _in_order(sorted_once[strategy], strategy, contact)
         made = _ring(snapshot, contact, wanted, (peer for peer in order if peer.id not in taken), now)
         taken.update(offer.peer for offer in made)
         decisions += made
     return decisions
+
+
+def _in_order(peers: Sequence[Peer], strategy: Strategy, contact: Waiting) -> Iterable[Peer]:
+    """The peers, sorted as for any contact, in the order for this one: only those whom it knows have other places."""
+    known = {*contact.asked, contact.same_peer}
+    if known == {None}:
+        return peers
+    order = asked_first(strategy, contact)
+    others = (peer for peer in peers if peer.id not in known)
+    return merge(others, sorted((peer for peer in peers if peer.id in known), key=order), key=order)
 
 
 def _ring(snapshot: Snapshot, contact: Waiting, wanted: int, order: Iterable[Peer], now: datetime) -> list[MakeOffer]:

@@ -208,7 +208,7 @@ def expected_wait(
     mean = steps * handle / peers
     low = _when(still_waits, 1 - EARLY, mean)
     high = _when(still_waits, 1 - LATE, mean)
-    return Minutes(floor(low / MINUTE), max(1, ceil(high / MINUTE)))
+    return Minutes(floor(low / MINUTE), ceil(high / MINUTE))
 
 
 def _queue(served: float, arriving: float) -> _Queue:
@@ -252,7 +252,12 @@ def _answered_late(now: _Queue, served: float, arriving: float, within: float) -
     if not left:
         return 0.0
     then = _queue(served, left)
-    return exp(min(0.0, then.log_tail - now.log_tail)) * exp(-within) * then.answered
+    if now.mass < inf:
+        # Both tails may be far too small to be compared: what they have in common is left out of both.
+        waits_on = -arriving * expm1(-within) - served * within + log(then.mass / now.mass)
+    else:
+        waits_on = then.log_tail - now.log_tail
+    return exp(waits_on - within) * then.answered
 
 
 def _still_waits(steps: int, rate: float, patience: float, seconds: float) -> float:

@@ -1,19 +1,30 @@
 """The commands, each in its own words."""
 
+import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from routing.estimates import Load, Target, erlang_a, peers_needed
+from routing.states import ContactState, EngagementState, OfferState
 from tests.cast import ENVIRONMENT, PASSWORD, QUICK, database_url, postgres_template, sqlite_template
 from tests.servers import Redis, free_port
 from tests.simulator.world import ACCOUNT, TOKEN, start_simulator
 from warmline import cli, clock, db
-from warmline.models import Role
+from warmline.models import Channel, Contact, Engagement, Line, Offer, Role, Shift
 from warmline.people import accounts
+from warmline.reports import past
 
 __all__ = ["database_url", "postgres_template", "sqlite_template"]
+
+
+GEORGIA = "+14045550101"
 
 
 class Operator:
@@ -59,6 +70,69 @@ def test_an_administrator_is_made_once(operator: Operator) -> None:
     assert login.account.role is Role.ADMIN
     again = operator.types(*command, answers="another one\nanother one\n")
     assert (again.exit_code, str(again.exception)) == (1, "There is an account with that address already.")
+
+
+def test_a_line_with_a_past_is_told_which_peers_it_needs(operator: Operator) -> None:
+    operator.types("doctor")  # binds the database
+    line = past.line_at(GEORGIA)
+    assert line
+    yesterday = clock.now().astimezone(ZoneInfo(line.time_zone)).replace(hour=0, minute=0) - timedelta(days=1)
+    with db.transaction() as session:
+        peer_id = session.scalars(select(Shift.peer_id).where(Shift.line_id == line.id)).first()
+        assert peer_id
+        session.add(Shift(peer_id=peer_id, line_id=line.id, starts_at=yesterday, ends_at=yesterday + timedelta(days=1)))
+        for number in range(20):
+            at = yesterday + timedelta(hours=10, minutes=2 * number)
+            _lived_through(session, line, peer_id, at, answered=number % 2 == 0)
+    table = operator.types("staffing", GEORGIA, "--weeks", "1", "--share", "90", "--lost", "5").output
+    assert "Georgia, " in table
+    assert "20 calls, of whom 10 left; patience 2:00." in table
+    assert "peers for 90% within 20 s and at most 5% lost" in table
+    load = Load(per_hour=20, handle=600, patience=120)
+    here, alone = erlang_a(load, 1), erlang_a(load, 0)
+    minutes, seconds = divmod(round(here.wait), 60)
+    assert re.search(
+        rf"day +10:00 +20\.0 +10 +1\.0 +{peers_needed(load, Target(0.9, 20, 0.05))} "
+        rf"+{minutes}:{seconds:02} +{here.abandoned:.0%} +2:00 +{alone.abandoned:.0%}",
+        table,
+    )
+    day = operator.types("absence", GEORGIA).output
+    assert re.search(r"as it was +1:00 +50% +0%", day)
+    assert re.search(r"played again, everybody there +\d:\d\d +\d+% +\d+%", day)
+    assert re.search(r"without \w+ \w+ +\d:\d\d +100% +0%", day)
+    other = operator.types("absence", GEORGIA, "--day", "2026-01-05")
+    assert (other.exit_code, str(other.exception)) == (1, "Nobody was answered on that day: 5 January 2026.")
+
+
+def _lived_through(session: Session, line: Line, peer_id: str, at: datetime, *, answered: bool) -> None:
+    """A call that waited for a minute and then talked for ten, or left."""
+    begins = at + timedelta(minutes=1)
+    over = begins + timedelta(minutes=10) if answered else begins
+    ids = {"organization_id": line.organization_id}
+    contact = Contact(
+        **ids, line_id=line.id, channel=Channel.VOICE, language="en", arrived_at=at, queued_at=at, ended_at=over,
+        state=ContactState.CLOSED if answered else ContactState.ABANDONED, answered_at=begins if answered else None,
+    )  # fmt: skip
+    session.add(contact)
+    session.flush()
+    if answered:
+        ids |= {"contact_id": contact.id, "peer_id": peer_id}
+        offer = Offer(**ids, state=OfferState.ACCEPTED, made_at=at, deadline=begins)
+        session.add(offer)
+        session.flush()
+        session.add(
+            Engagement(
+                **ids, offer_id=offer.id, channel=Channel.VOICE, state=EngagementState.DONE, began_at=at,
+                connect_by=begins, active_at=begins, done_at=over, conference_name=contact.id,
+            )
+        )  # fmt: skip
+
+
+def test_a_number_that_no_line_has_is_said_so(operator: Operator) -> None:
+    for command in ("staffing", "absence"):
+        refused = operator.types(command, "+14045550177")
+        assert refused.exit_code == 1
+        assert refused.output == "No line has the number +14045550177. Write it as +1 and ten digits.\n"
 
 
 def test_the_doctor_finds_nothing_wrong(operator: Operator, redis_server: Redis) -> None:

@@ -270,7 +270,7 @@ MUTANTS = [
     Mutant(
         "a run looks for peers of its organization",
         "warmline/people/roster.py",
-        "        Peer.organization_id == bindparam(\"organization_id\"),\n        Peer.status",
+        '        Peer.organization_id == bindparam("organization_id"),\n        Peer.status',
         "        Peer.status",
         GUARDS + "a_shift_on_a_foreign_line_opens_no_wall[sqlite]",
     ),

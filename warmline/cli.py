@@ -132,8 +132,8 @@ def staffing(number: str, weeks: int, share: int, within: int, lost: int | None)
     target = Target(share / 100, within, lost / 100 if lost else None)
     table = weekly.table(line, weeks, target, the_clock.now())
     click.echo(
-        f"{line.name}, {table.since.astimezone(ZoneInfo(line.time_zone)):%-d %B %Y} and {weeks} weeks on, "
-        f"{line.time_zone}: {table.calls} calls, of whom {table.left} left; patience {_clock(table.patience)}.\n"
+        f"{line.name}, {weeks} weeks from {table.since.astimezone(ZoneInfo(line.time_zone)):%-d %B %Y} "
+        f"({line.time_zone}): {table.calls} calls, of whom {table.left} left; patience {_clock(table.patience)}.\n"
         f"Needed: peers for {share}% within {within} s{f' and at most {lost}% lost' if lost else ''}.\n"
     )
     click.echo("                calls  minutes            with these     with one fewer")

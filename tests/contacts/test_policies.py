@@ -371,11 +371,11 @@ class TestWhoMayBeAsked:
         with db.transaction() as session:
             contact = session.get_one(Contact, contact_id)
             contact.wish, contact.wish_required = Skill.VETERAN, required
+        has(world, world.peer2, Skill.VETERAN)  # on shift, and away
         world.available(world.peer1)
         assert rung(world, contact_id) == set()
         world.pass_time(30)
         assert rung(world, contact_id) == (set() if required else {world.peer1.id})
-        has(world, world.peer2, Skill.VETERAN)
         world.available(world.peer2)
         assert rung(world, contact_id) == ({world.peer2.id} if required else {world.peer1.id})
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from routing.estimates import ENOUGH, Minutes
 from routing.policy import Policy, Skill, Step, StepKind
@@ -75,22 +76,49 @@ def test_texts_say_nothing_of_calls(world: World) -> None:
     assert hears(world, contact_id) == Told(1, None)
 
 
-def test_a_place_has_an_interval_and_a_place_behind_it_a_longer_one(busy: World) -> None:
-    contact_id, _ = busy.waits(OTHER_CALLER)
-    first, third = hears(busy, contact_id), hears(busy, contact_id, place=3, waited=120)
-    assert first is not None
-    assert third is not None
-    assert first.minutes is not None
-    assert third.minutes is not None
-    assert first.minutes.low < 10 < first.minutes.high
-    assert third.minutes.low > first.minutes.low
-    assert third.minutes.high > first.minutes.high
+def expects(world: World, contact_id: str, waited: int = 0) -> Minutes:
+    told = hears(world, contact_id, waited=waited)
+    assert told is not None
+    assert told.minutes is not None
+    return told.minutes
+
+
+def test_whoever_stands_behind_others_waits_longer(busy: World) -> None:
+    first, _ = busy.waits(OTHER_CALLER)
+    busy.now += timedelta(seconds=1)
+    busy.waits("+14045550141")
+    busy.now += timedelta(seconds=1)
+    behind, _ = busy.waits("+14045550142")
+    assert expects(busy, first).low < 10 < expects(busy, first).high
+    assert expects(busy, behind).low > expects(busy, first).low
+    assert expects(busy, behind).high > expects(busy, first).high
+
+
+def test_who_waits_for_other_peers_makes_nobody_s_wait_longer(busy: World) -> None:
+    for number in range(5):
+        busy.waits(f"+1404555014{number}", language="es")
+    busy.now += timedelta(seconds=1)
+    english, _ = busy.waits(OTHER_CALLER)
+    alone = expects(busy, english)
+    busy.now += timedelta(seconds=1)
+    another, _ = busy.waits("+14045550149")
+    assert alone.low < expects(busy, another).low
+    with db.transaction() as session:
+        for contact in session.scalars(select(Contact).where(Contact.language == "es")):
+            contact.language = "en"
+    assert expects(busy, english, waited=120).low > alone.low, "the same five, were they English"
 
 
 def test_somebody_free_makes_it_short(busy: World) -> None:
+    contact_id, _ = busy.waits(OTHER_CALLER)
+    parting.out_of_queue(contact_id, busy.now)  # so that peer2 is not asked at once
     busy.available(busy.peer2)
+    assert hears(busy, contact_id) == Told(1, Minutes(0, 1))
+
+
+def test_whoever_is_not_in_line_yet_is_told_the_place_alone(busy: World) -> None:
     contact, _ = busy.arrives(OTHER_CALLER)
-    assert hears(busy, contact.id) == Told(1, Minutes(0, 1))
+    assert hears(busy, contact.id) == Told(1, None)
 
 
 def test_only_who_can_really_serve_the_caller_counts(busy: World) -> None:

@@ -39,9 +39,9 @@ def arrives(world: World, language: str = "en", number: str = CALLER) -> Contact
     return contact
 
 
-def waits(world: World, key: str, language: str = "en") -> str:
+def waits(world: World, key: str, language: str = "en", number: str = CALLER) -> str:
     """A caller who has pressed this key of the menu, and is in the queue."""
-    contact = arrives(world, language)
+    contact = arrives(world, language, number)
     wishes.choose(contact.id, key, world.now)
     intake.queued(contact.id, QUEUE, world.now)
     return contact.id
@@ -106,7 +106,8 @@ def test_a_choice_is_kept_with_its_event_and_only_once(world: World, policy: Any
     has(world.peer1, "veteran")
     contact = arrives(world)
     for _ in range(2):
-        chosen = wishes.choose(contact.id, "2", world.now)
+        chosen, had_meaning = wishes.choose(contact.id, "2", world.now)
+        assert had_meaning
         assert (chosen.wish, chosen.wish_required) == ("veteran", required)
     assert world.events(contact.id) == ["began", "wish"]
     (event,) = world.all(Event, subject_id=contact.id, name="wish")
@@ -118,7 +119,8 @@ def test_any_other_key_and_silence_mean_anyone(world: World, key: str) -> None:
     line_has(REQUIRED)
     has(world.peer1, "veteran")
     contact = arrives(world)
-    chosen = wishes.choose(contact.id, key, world.now)
+    chosen, had_meaning = wishes.choose(contact.id, key, world.now)
+    assert had_meaning is (key in ("9", ""))
     assert (chosen.wish, chosen.wish_required) == (None, False)
     assert world.events(contact.id) == ["began"]
 
@@ -127,7 +129,7 @@ def test_who_waits_already_chooses_no_more(world: World) -> None:
     line_has(REQUIRED)
     has(world.peer1, "veteran")
     contact_id, _ = world.waits()
-    assert wishes.choose(contact_id, "2", world.now).wish is None
+    assert wishes.choose(contact_id, "2", world.now)[0].wish is None
 
 
 # Who is asked
@@ -207,6 +209,25 @@ def test_a_wish_is_lifted_when_the_one_who_is_left_is_not_to_meet_the_caller_aga
         session.add(Apart(caller_id=caller_id, peer_id=world.peer1.id, asked_by=AskedBy.PEER, asked_at=world.now))
     clock.tick(world.now)
     assert world.contact(contact_id).wish is None
+
+
+def test_of_those_who_wish_alike_only_the_one_who_is_kept_apart_from_all_of_them_is_told(world: World) -> None:
+    line_has(REQUIRED)
+    has(world.peer1, "veteran")
+    has(world.peer2, "veteran")
+    both, one, none = (waits(world, "2", number=f"+1404555014{number}") for number in range(3))
+    withheld = waits(world, "2", number="anonymous")
+    with db.transaction() as session:
+        for contact_id, peers in ((both, [world.peer1, world.peer2]), (one, [world.peer1])):
+            caller_id = session.get_one(Contact, contact_id).caller_id
+            session.add_all(
+                Apart(caller_id=caller_id, peer_id=peer.id, asked_by=AskedBy.PEER, asked_at=world.now) for peer in peers
+            )
+    assert wishes.stranded(world.now) == [both]
+    goes_off_shift(world, world.peer2)
+    assert sorted(wishes.stranded(world.now)) == sorted([both, one])
+    goes_off_shift(world, world.peer1)
+    assert sorted(wishes.stranded(world.now)) == sorted([both, one, none, withheld])
 
 
 def test_a_sister_lines_peer_who_will_be_asked_is_somebody_left(world: World) -> None:

@@ -12,7 +12,7 @@ from bench.day import MIDNIGHT, WARM_UP, simulated
 from routing.day import Arrival, figures
 from routing.estimates import HOUR, Load
 
-COOL_DOWN = 8 * HOUR  # after the day: ciw tells of a contact when it is over
+COOL_DOWN = 3 * HOUR  # after the day: ciw tells of a contact when it is over
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,6 @@ def the_same_by_ciw(arrivals: Sequence[Arrival], peers: int) -> list[tuple[float
         number_of_servers=[peers],
     )
     simulation = ciw.Simulation(network)
-    simulation.simulate_until_max_time(times[-1] + 10 * COOL_DOWN)
+    simulation.simulate_until_max_time(times[-1] + 24 * HOUR)
     records = sorted(simulation.get_all_records(), key=lambda record: record.id_number)
     return [(record.waiting_time, record.record_type == "service") for record in records]

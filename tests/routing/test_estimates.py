@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import astuple
 from fractions import Fraction
+from functools import cache
 from math import exp, expm1, factorial, inf, log
 from time import perf_counter
 
@@ -37,6 +38,7 @@ LOADS = [
     Load(per_hour=40, handle=20 * MINUTE, patience=20),
     Load(per_hour=200, handle=180, patience=120),
     Load(per_hour=0.5, handle=HOUR, patience=30),
+    Load(per_hour=600, handle=20 * MINUTE, patience=30 * MINUTE),
 ]
 loads = st.builds(
     Load,
@@ -82,6 +84,8 @@ def test_where_more_work_comes_than_can_be_done_only_erlang_a_has_an_answer():
     load = Load(per_hour=40, handle=20 * MINUTE, patience=5 * MINUTE)
     with pytest.raises(Overloaded, match=r"13\.33 peers' work for 12"):
         erlang_c(load, 12)
+    with pytest.raises(Overloaded):
+        erlang_c(Load(per_hour=3600, handle=2), 2)
     figures = erlang_a(load, 12)
     assert figures.abandoned == pytest.approx(0.2, abs=0.005)
     assert figures.wait == pytest.approx(60, abs=0.5)
@@ -91,7 +95,7 @@ def test_where_more_work_comes_than_can_be_done_only_erlang_a_has_an_answer():
 @pytest.mark.parametrize("peers", [1, 2, 5, 12])
 @pytest.mark.parametrize("load", LOADS)
 def test_erlang_a_is_its_chain_solved_in_fractions(load: Load, peers: int):
-    chain = Chain(load, peers)
+    chain = chain_of(load, peers)
     figures = erlang_a(load, peers)
     assert figures.waiting == close(chain.waiting)
     assert figures.abandoned == close(chain.abandoned)
@@ -103,7 +107,7 @@ def test_erlang_a_is_its_chain_solved_in_fractions(load: Load, peers: int):
 @pytest.mark.parametrize("peers", [1, 2, 5, 12])
 @pytest.mark.parametrize("load", LOADS)
 def test_service_level_and_speed_of_answer_are_integrals_over_the_offered_wait(load: Load, peers: int, within: float):
-    chain = Chain(load, peers)
+    chain = chain_of(load, peers)
     figures = erlang_a(load, peers, within)
     answered_after = integral(lambda seconds: chain.offered(seconds) * exp(-seconds / load.patience), 0, within)
     assert figures.answered_in_time == close(1 - chain.waiting + answered_after, 1e-6)
@@ -125,11 +129,12 @@ class Chain:
         arrival = Fraction(load.per_hour) / HOUR
         served, leaving = 1 / Fraction(load.handle), 1 / Fraction(load.patience)
         weights = [Fraction(1)]
-        while len(weights) <= peers or weights[-1] > sum(weights) / 10**25:
+        total = weights[0]
+        while len(weights) <= peers or weights[-1] > total / 10**25:
             number = len(weights)
             going = min(number, peers) * served + max(0, number - peers) * leaving
-            weights.append((weights[-1] * arrival / going).limit_denominator(10**40))
-        total = sum(weights)
+            weights.append(weights[-1] * arrival / going)
+            total += weights[-1]
         queue = sum(weight * (number - peers) for number, weight in enumerate(weights) if number > peers) / total
         self.load, self.peers = load, peers
         self.likely = [float(weight / total) for weight in weights]
@@ -143,6 +148,11 @@ class Chain:
         arrival = self.load.per_hour / HOUR
         came = arrival * self.load.patience * -expm1(-seconds / self.load.patience)
         return self.likely[self.peers - 1] * arrival * exp(came - self.peers / self.load.handle * seconds)
+
+
+@cache
+def chain_of(load: Load, peers: int) -> Chain:
+    return Chain(load, peers)
 
 
 def integral(function: Callable[[float], float], low: float, high: float, parts: int = 20_000) -> float:
@@ -181,9 +191,10 @@ def test_one_peer_more_never_makes_it_worse(load: Load, peers: int, within: floa
 
 
 @given(loads, st.integers(1, 120), st.floats(0, HOUR))
+@example(Load(per_hour=300, handle=14, patience=1), 3, 0.003)  # likelihoods of e^-10^13 are compared
 def test_ever_longer_patience_is_erlang_c(load: Load, peers: int, within: float):
     assume(load.erlangs < 0.9 * peers)
-    patient = Load(load.per_hour, load.handle, 1e9)  # a generation: beyond, the sums lose digits
+    patient = Load(load.per_hour, load.handle, 1e12)
     expected = erlang_c(load, peers, within)
     for value, limit in zip(astuple(erlang_a(patient, peers, within)), astuple(expected), strict=True):
         assert value == pytest.approx(limit, rel=1e-5, abs=1e-7)
@@ -276,6 +287,8 @@ def test_whoever_a_free_peer_is_there_for_is_asked_about_at_once():
     assert expected_wait(2, peers=3, free=2, handle=1200, observed=50) == Minutes(0, 1)
     behind = expected_wait(3, peers=3, free=2, handle=1200, observed=50)
     assert behind == expected_wait(1, peers=3, free=0, handle=1200, observed=50)
+    # More are free than can serve this caller: the others are of no help.
+    assert expected_wait(4, peers=3, free=9, handle=1200, observed=50) == behind
 
 
 def test_the_first_in_line_waits_an_exponential_time():

@@ -27,7 +27,7 @@ def test_the_state_has_what_the_contract_says(cast: Cast) -> None:
         ("Illinois", "text", 1, "waiting"),
     ]
     assert [row["contact"] for row in answer["waiting"][:2]] == [first, second]
-    assert all(set(row) == {"name", "status", "activity", "since"} for row in answer["peers"])
+    assert all(set(row) == {"name", "status", "activity", "since", "rests_until"} for row in answer["peers"])
     assert [(row["name"], row["status"]) for row in answer["peers"]] == [
         ("Marisol Vega", "off"),
         ("Robin Hale", "off"),

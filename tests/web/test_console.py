@@ -52,7 +52,7 @@ def test_the_state_has_what_the_contract_says(cast: Cast) -> None:
     }
     contact = calls()
     answer = state(cast.peer1)
-    assert set(answer) == {"version", "status", "activity", "offers", "contacts"}
+    assert set(answer) == {"version", "status", "activity", "rests_until", "offers", "contacts"}
     (offer,) = answer["offers"]
     assert set(offer) == {"id", "contact", "channel", "line", "deadline"}
     assert (offer["contact"], offer["channel"], offer["line"]) == (contact, "voice", "Georgia")

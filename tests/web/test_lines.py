@@ -326,6 +326,11 @@ def minutes(number: float) -> int:
 class TestPolicy:
     """Whom the line asks, and what it does when nobody comes."""
 
+    @pytest.fixture(autouse=True)
+    def _no_skills(self, cast: Cast) -> None:
+        with db.transaction() as session:
+            session.execute(update(Peer).values(skills=None))
+
     def test_saving_what_the_page_shows_changes_nothing(self, cast: Cast) -> None:
         has_skills(cast.peer1, "veteran", "parent")
         kept = {
@@ -420,7 +425,7 @@ class TestPolicy:
             (
                 {"wish-idd": "1", "wish_required": "yes"},
                 "wish-idd",
-                "Nobody who may be asked has it: whoever wishes for it would wait forever.",
+                "Nobody who may be asked has it, so it cannot be required.",
             ),
             (
                 {"wish-veteran": "1", "skill-veteran": "yes"},
@@ -595,7 +600,7 @@ class TestPausing:
             for path in ("/board", "/lines", f"/lines/{line().id}"):
                 text = words(cast.admin, path)
                 assert "paused</strong>, since 12:00 PM by Dana Whitlock" in text
-                assert "Nobody is asked. Whoever calls waits." in text
+                assert "Nobody is asked; whoever waits keeps their place." in text
                 assert "Resume" in text
             cast.admin.post(f"/lines/{line().id}/resume")
             assert "paused" not in words(cast.admin, "/board")

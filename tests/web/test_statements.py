@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select, update
 from twilio.request_validator import RequestValidator
 
 from tests.cast import ENVIRONMENT, Cast
@@ -14,7 +14,7 @@ from tests.web.walk import GEORGIA, caller_leg, calls, counted, is_ready, peer, 
 from warmline import clock, db
 from warmline.contacts import availability, dispatch, offers, screens
 from warmline.contacts.screens import why
-from warmline.models import Offer
+from warmline.models import Leg, Line, Offer
 
 CALLER, WRITER = "+14045550123", "+14045550144"
 # Statements, as counted. A number that must grow should be worth it.
@@ -23,6 +23,7 @@ MOST = {
     "incoming call, again": 2,
     "wait document": 1,
     "status callback": 9,
+    "menu of wishes": 7,
     "incoming text": 8,
     "heartbeat": 2,
     "console": 22,
@@ -75,6 +76,14 @@ def test_each_request_asks_the_database_a_few_things(
     ends = iter([caller_leg(calls()), caller_leg(calls())])
     found["status callback"] = statements(
         lambda: asks("/twilio/voice/status", CallSid=next(ends), CallStatus="completed")
+    )
+    with db.transaction() as session:
+        session.execute(update(Line).values(policy={"wishes": ["veteran", "family"]}))
+    asks("/twilio/voice/incoming", CallSid="CA2", From=CALLER, To=GEORGIA)
+    with db.reading() as session:
+        arriving = session.scalars(select(Leg.contact_id).filter_by(call_sid="CA2")).one()
+    found["menu of wishes"] = statements(
+        lambda: asks(f"/twilio/voice/contacts/{arriving}/wish", CallSid="CA2", Digits="1")
     )
     writes(number=WRITER)
     found["incoming text"] = statements(

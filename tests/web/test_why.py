@@ -146,7 +146,7 @@ def test_every_refusal_is_explained(cast: Cast) -> None:
     )
     change(Contact, contact, wish="parent", language="es")
     change(Line, line_id("Georgia"), paused_at=now)
-    change(Peer, robin.id, rests_until=now + timedelta(minutes=9))
+    change(Peer, robin.id, rests_until=now + timedelta(minutes=9), skills=[])
     with db.transaction() as session:
         session.execute(update(Shift).where(Shift.peer_id == robin.id).values(ends_at=now + timedelta(minutes=20)))
         session.add(Apart(caller_id=caller, peer_id=robin.id, asked_by=AskedBy.CALLER, asked_at=now))
@@ -294,6 +294,9 @@ def test_whoever_only_ranked_behind_reads_in_which_order_the_line_asks(cast: Cas
         (passed,) = why.not_asked(peer(cast.peer1).organization_id, peer(cast.peer1).id, clock.now()).passed
         assert passed.codes == ()
         page = read(cast.peer1, "/console/why")
+        availability.choose(peer(cast.peer2), "break", clock.now())
+        cast.peer1.post(f"/console/offers/{state(cast.peer1)['offers'][0]['id']}/decline")
+        assert codes_of_the_past(cast.peer1) == [()], "that one declined later does not count"
     assert "somebody else came first" in page
     assert "This line asks whoever has been free longest." in page
 
@@ -325,6 +328,49 @@ def test_of_two_who_may_be_asked_the_line_s_order_says_who_comes_first(cast: Cas
         (second,) = {"Marisol Vega", "Robin Hale"} - {first}
         assert behind == {first: (), second: (first,)}
         assert f"first comes {first}" in not_asked(cast, cast.peer1 if second == "Robin Hale" else cast.peer2)
+
+
+def codes_of_the_past(person: Person) -> list[tuple[str, ...]]:
+    shown = why.not_asked(peer(person).organization_id, peer(person).id, clock.now())
+    return [one.codes for one in shown.passed]
+
+
+def test_what_is_said_of_the_past_stays_true_when_things_change(cast: Cast) -> None:
+    """Robin was passed over for the language, has learned it since, rests now, and the line is paused."""
+    is_ready(cast.peer1)
+    robin = peer(cast.peer1)
+    with time_machine.travel(clock.now() + timedelta(seconds=1)):
+        change(Peer, peer(cast.peer2).id, languages=["en"])
+        is_ready(cast.peer2)
+        contact = calls(language="es")
+        change(Peer, peer(cast.peer2).id, languages=["en", "es"])
+        dispatch.run(robin.organization_id, clock.now())
+        assert codes_of_the_past(cast.peer1) == [("language",)]
+        change(Peer, robin.id, languages=["en", "es"], rests_until=clock.now() + timedelta(minutes=10))
+        change(Line, line_id("Georgia"), paused_at=clock.now())
+        assert codes_of_the_past(cast.peer1) == [("language",)]
+        assert "Call · Georgia line" in waiting(cast, contact)
+
+
+def test_whoever_was_asked_for_somebody_else_or_was_free_again_is_told_so(cast: Cast) -> None:
+    start = clock.now()
+    with time_machine.travel(start + timedelta(seconds=1)):
+        is_ready(cast.peer1)
+        first = calls()
+    with time_machine.travel(start + timedelta(seconds=2)):
+        is_ready(cast.peer2)
+        calls(number="+14045550124")
+        assert codes_of_the_past(cast.peer1) == [("busy",)]
+        cast.peer1.post(f"/console/offers/{state(cast.peer1)['offers'][0]['id']}/accept")
+        talk(first)
+        hangs_up(first)
+        cast.peer1.post(f"/console/contacts/{first}/report", disposition="support_given", reasons="social")
+    with time_machine.travel(start + timedelta(seconds=8)):
+        cast.peer2.post(f"/console/offers/{state(cast.peer2)['offers'][0]['id']}/decline")
+        cast.peer1.post(f"/console/offers/{state(cast.peer1)['offers'][0]['id']}/decline")
+        assert codes_of_the_past(cast.peer1) == [(), ("busy",)], "free again, and behind"
+        change(Peer, peer(cast.peer1).id, rests_until=clock.now() + timedelta(minutes=10))
+        assert codes_of_the_past(cast.peer1) == [("rests",), ("busy",)], "a rest begins after a contact"
 
 
 def test_what_was_before_the_shift_is_not_shown(cast: Cast) -> None:
@@ -366,11 +412,13 @@ def test_a_peer_learns_nothing_of_what_a_caller_confided(cast: Cast) -> None:
         session.add(Apart(caller_id=caller, peer_id=robin.id, asked_by=AskedBy.CALLER, asked_at=now))
     change(Contact, contact, wish="veteran", wish_required=True)
     change(Peer, peer(cast.peer2).id, skills=["veteran"])
+    change(Peer, robin.id, skills=[])
     own = why.for_themselves(why.not_asked(robin.organization_id, robin.id, clock.now()))
     assert [one.code for one in own.chances[0].against] == ["language", why.PRIVATE]
+    assert own.chances[0].contact == ""
     is_ready(cast.peer2)
     own = why.for_themselves(why.not_asked(robin.organization_id, robin.id, clock.now()))
-    assert [one.codes for one in own.passed] == [("language", why.PRIVATE)]
+    assert [(one.codes, one.contact, one.asked) for one in own.passed] == [(("language", why.PRIVATE), "", "")]
     page = cast.peer1.get("/console/why").text
     for secret in ("wished for", "veteran", "meet again", contact, "Marisol", str(caller)):
         assert secret not in page

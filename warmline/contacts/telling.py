@@ -1,14 +1,16 @@
 """What a caller in line is told of the place and of the wait that is left: honestly, and not too often."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from routing.eligibility import why_not
 from routing.estimates import ENOUGH, Minutes, expected_wait
-from routing.states import Activity, EngagementState
+from routing.facts import Peer
+from routing.states import Activity, ContactState, EngagementState
 from routing.telling import Heard, is_time
 from warmline.contacts import dispatch
 from warmline.db import reading, transaction
@@ -35,15 +37,17 @@ def tell(contact: Contact, place: int, waited: int, now: datetime) -> Told | Non
     if not is_time(place, waited, heard):
         return None
     with reading() as session:
-        minutes = _expected(session, contact, place, now)
+        minutes = _expected(session, contact, now)
     if heard != Heard(place, waited):
         with transaction() as session:
             session.execute(update(Contact).where(Contact.id == contact.id).values(told_place=place, told_wait=waited))
     return Told(place, minutes)
 
 
-def _expected(session: Session, contact: Contact, place: int, now: datetime) -> Minutes | None:
+def _expected(session: Session, contact: Contact, now: datetime) -> Minutes | None:
     """From the peers who can really serve this caller, and from how long the line's latest talks took."""
+    if contact.queued_at is None:
+        return None
     policies = lines.policies(session, contact.organization_id)
     policy = policies[contact.line_id]
     [waiting] = dispatch.facts(session, policies, [Contact.id == contact.id]) or [None]
@@ -73,4 +77,20 @@ def _expected(session: Session, contact: Contact, place: int, now: datetime) -> 
     ).all()
     took = [(done_at - active_at).total_seconds() for active_at, done_at in spans if active_at and done_at]
     handle = sum(took) / len(took) if took else None
-    return expected_wait(place, len(serve), free, handle, len(took))
+    return expected_wait(_ahead(session, contact, serve) + 1, len(serve), free, handle, len(took))
+
+
+def _ahead(session: Session, contact: Contact, peers: Collection[Peer]) -> int:
+    """How many are served before this contact by the same peers: who waits for others does not make it longer."""
+    earlier = tuple_(Contact.queued_at, Contact.id) < (contact.queued_at, contact.id)
+    return session.scalars(
+        select(func.count())
+        .select_from(Contact)
+        .where(
+            Contact.organization_id == contact.organization_id,
+            Contact.line_id.in_({line for peer in peers for line in peer.shifts}),
+            Contact.language.in_({language for peer in peers for language in peer.languages}),
+            Contact.state.in_((ContactState.WAITING, ContactState.OFFERED)),
+            or_(Contact.priority > contact.priority, and_(Contact.priority == contact.priority, earlier)),
+        )
+    ).one()

@@ -3,13 +3,14 @@
 By voice only: whoever writes is asked nothing before somebody reads it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from routing.eligibility import asked_from
+from routing.facts import Peer
 from routing.policy import Policy
 from routing.states import ContactState
 from warmline.contacts import dispatch, holding, news
@@ -20,6 +21,8 @@ from warmline.people import lines, roster
 
 ANYONE_KEY = "9"
 
+Coming = tuple[Peer, timedelta]  # a peer on shift, and how long somebody must have waited to have them asked
+
 
 def menu(contact: Contact, now: datetime) -> dict[str, str]:
     """What an arriving caller may wish for, by key: what somebody on shift could grant now. On most lines nothing.
@@ -27,30 +30,45 @@ def menu(contact: Contact, now: datetime) -> dict[str, str]:
     A wish has the same key however many others are left out.
     """
     with reading() as session:
-        return _menu(session, contact, _policy(session, contact), now)
+        return _menu(session, contact, lines.policies_of(session, [contact.line_id]), now)
 
 
-def choose(contact_id: str, key: str, now: datetime) -> Contact:
-    """An arriving caller pressed a key of the menu; another one, or none, means anyone."""
+def choose(contact_id: str, key: str, now: datetime) -> tuple[Contact, bool]:
+    """An arriving caller pressed a key of the menu; any other, or none, means anyone. Whether the key had a meaning."""
     with transaction() as session:
         contact = holding.contact(session, contact_id)
-        policy = _policy(session, contact)
-        wish = _menu(session, contact, policy, now).get(key)
+        policies = lines.policies_of(session, [contact.line_id])
+        wish = _menu(session, contact, policies, now).get(key)
         if contact.state is ContactState.ARRIVING and contact.wish != wish:
-            contact.wish, contact.wish_required = wish, wish is not None and policy.wish_for is None
+            contact.wish = wish
+            contact.wish_required = wish is not None and policies[contact.line_id].wish_for is None
             record(session, contact, "wish", now, new=wish, why={"required": contact.wish_required})
-        return contact
+        return contact, wish is not None or key in ("", ANYONE_KEY)
 
 
 def stranded(now: datetime) -> list[str]:
-    """Contacts in line whose wish is required, and for whom nobody is on shift any more who could grant it."""
+    """Contacts in line whose wish is required, and for whom nobody is on shift any more who could grant it.
+
+    Who wishes alike, on one line and in one language, is looked at together, however many they are.
+    """
     required = (Contact.state == ContactState.WAITING, Contact.wish.is_not(None), Contact.wish_required)
+    found: list[str] = []
     with reading() as session:
-        waiting = list(session.scalars(select(Contact).where(*required)))
-        if not waiting:
-            return []
-        coming = _coming(session, waiting, now)
-        return [contact.id for contact in waiting if not _is_left(contact, coming[contact.id])]
+        alike = session.execute(
+            select(Contact.line_id, Contact.language, Contact.wish).where(*required).distinct()
+        ).all()
+        policies = lines.policies_of(session, {line_id for line_id, _, _ in alike}) if alike else {}
+        peers = _peers(session, policies, now) if alike else []
+        for line_id, language, wish in alike:
+            coming = _coming(peers, line_id, language, policies[line_id], now)
+            left = {peer.id for peer, _ in coming if wish in peer.skills}
+            these = (Contact.line_id == line_id, Contact.language == language, Contact.wish == wish)
+            nobody = select(Contact.id).where(*required, *these)
+            if left:
+                meets_none = select(Apart.caller_id).where(Apart.peer_id.in_(left)).group_by(Apart.caller_id)
+                nobody = nobody.where(Contact.caller_id.in_(meets_none.having(func.count() == len(left))))
+            found += session.scalars(nobody)
+    return found
 
 
 def lift(contact_id: str, now: datetime) -> None:
@@ -59,7 +77,8 @@ def lift(contact_id: str, now: datetime) -> None:
         contact = holding.contact(session, contact_id)
         if contact.state is not ContactState.WAITING or contact.wish is None or not contact.wish_required:
             return
-        if _is_left(contact, _coming(session, [contact], now)[contact.id]):
+        policies = lines.policies_of(session, [contact.line_id])
+        if any(contact.wish in peer.skills for peer, _ in _for(session, contact, policies, now)):
             return  # somebody came meanwhile
         record(session, contact, "wish_lifted", now, old=contact.wish)
         contact.wish = None  # while wish_required stays: it was lifted, see `tell`
@@ -86,36 +105,30 @@ def tell(contact: Contact, waited: int, now: datetime) -> str | None:
         return happened["wish_lifted"].old
 
 
-def _menu(session: Session, contact: Contact, policy: Policy, now: datetime) -> dict[str, str]:
-    if not policy.wishes:
+def _menu(session: Session, contact: Contact, policies: Mapping[str, Policy], now: datetime) -> dict[str, str]:
+    wishes = policies[contact.line_id].wishes
+    if not wishes:
         return {}
-    coming = _coming(session, [contact], now)[contact.id]
-    granted = frozenset().union(*(skills for after, skills in coming if not after))
-    return {str(number): wish for number, wish in enumerate(policy.wishes, 1) if wish in granted}
+    coming = _for(session, contact, policies, now)
+    granted = frozenset().union(*(peer.skills for peer, after in coming if not after))
+    return {str(number): wish for number, wish in enumerate(wishes, 1) if wish in granted}
 
 
-def _policy(session: Session, contact: Contact) -> Policy:
-    return lines.policies_of(session, [contact.line_id])[contact.line_id]
+def _for(session: Session, contact: Contact, policies: Mapping[str, Policy], now: datetime) -> list[Coming]:
+    apart = set(session.scalars(select(Apart.peer_id).where(Apart.caller_id == contact.caller_id)))
+    peers = [peer for peer in _peers(session, policies, now) if peer.id not in apart]
+    return _coming(peers, contact.line_id, contact.language, policies[contact.line_id], now)
 
 
-def _is_left(contact: Contact, coming: Sequence[tuple[timedelta, frozenset[str]]]) -> bool:
-    return any(contact.wish in skills for _, skills in coming)
+def _peers(session: Session, policies: Mapping[str, Policy], now: datetime) -> list[Peer]:
+    """The peers on shift for these lines, and for those that they may ever ask."""
+    return roster.on_shift(session, {line for id, policy in policies.items() for line in policy.lines(id)}, now)
 
 
-def _coming(
-    session: Session, contacts: Sequence[Contact], now: datetime
-) -> dict[str, list[tuple[timedelta, frozenset[str]]]]:
-    """By contact the peers on shift who may be asked for it: from how long a wait on, and their skills."""
-    policies = lines.policies_of(session, {contact.line_id for contact in contacts})
-    peers = roster.on_shift(session, {line for id, policy in policies.items() for line in policy.lines(id)}, now)
-    callers = {contact.caller_id for contact in contacts if contact.caller_id is not None}
-    apart = set(session.execute(select(Apart.caller_id, Apart.peer_id).where(Apart.caller_id.in_(callers))).all())
-    return {
-        contact.id: [
-            (after, peer.skills)
-            for peer in peers
-            if contact.language in peer.languages and (contact.caller_id, peer.id) not in apart
-            if (after := asked_from(peer, contact.line_id, policies[contact.line_id], now)) is not None
-        ]
-        for contact in contacts
-    }
+def _coming(peers: Iterable[Peer], line_id: str, language: str, policy: Policy, now: datetime) -> list[Coming]:
+    """Who of these may be asked for somebody who waits on this line in this language."""
+    return [
+        (peer, after)
+        for peer in peers
+        if language in peer.languages and (after := asked_from(peer, line_id, policy, now)) is not None
+    ]

@@ -61,7 +61,8 @@ def replay(line: Line, day: date, within: float, seed: int = 1) -> Replay | None
 
 
 def _drawn(calls: Sequence[past.Call], patience: float, handled: Sequence[timedelta], seed: int) -> list[Arrival]:
-    chance = Random(seed)  # nosec B311: nothing is secret here, and the same seed is to play the same day
+    # Nothing is secret here, and the same seed is to play the same day.
+    chance = Random(seed)  # nosec B311
     arrivals = []
     for call in calls:
         more = timedelta(seconds=chance.expovariate(1 / patience)) if patience < inf else None

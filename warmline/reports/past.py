@@ -15,7 +15,6 @@ from warmline.db import reading
 from warmline.models import Channel, Contact, Engagement, Line, LineNumber, Peer, Shift
 
 AT_ONCE = timedelta(days=1)
-OVER = (ContactState.CLOSED, ContactState.ABANDONED, ContactState.MISSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,6 @@ def _calls(line: Line, since: datetime, until: datetime) -> list[Call]:
         Contact.arrived_at >= since,
         Contact.arrived_at < until,
         Contact.channel == Channel.VOICE,
-        Contact.state.in_(OVER),
         Contact.queued_at.is_not(None),
         Contact.ended_at.is_not(None),
     )

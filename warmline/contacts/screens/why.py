@@ -218,7 +218,7 @@ class _Scene:
         """What there is to say to each refusal, for a peer and a contact of which it holds."""
         line, row = self.lines[contact.line], self.rows[peer.id]
         ends = [end for id, end in peer.shifts.items() if id in line.policy.lines(contact.line) and end]
-        sister = [(step, at) for step, at in self._to_come(contact, StepKind.SISTER) if step.line in peer.shifts]
+        sister = [(step, at) for step, at in self.steps(contact, StepKind.SISTER) if step.line in peer.shifts]
         bare = Against("")
         return {
             eligibility.LINE_PAUSED: replace(bare, since=line.paused_at),
@@ -241,9 +241,13 @@ class _Scene:
             eligibility.JUST_ASKED: bare,
         }
 
-    def steps(self, contact: Waiting) -> list[tuple[Step, datetime]]:
-        """The overflow steps of the contact's line, each with the moment from which on it is taken."""
-        return [(step, contact.queued_at + step.after) for step in self.lines[contact.line].policy.steps]
+    def steps(self, contact: Waiting, *kinds: StepKind) -> list[tuple[Step, datetime]]:
+        """The overflow steps of the contact's line, of these kinds if any are given, each with when it is due."""
+        return [
+            (step, contact.queued_at + step.after)
+            for step in self.lines[contact.line].policy.steps
+            if not kinds or step.kind in kinds
+        ]
 
     def wished_until(self, contact: Waiting) -> datetime | None:
         """When a wish that is only preferred counts no more."""
@@ -251,10 +255,7 @@ class _Scene:
         return None if contact.wish_required or patience is None else contact.queued_at + patience
 
     def _widened(self, contact: Waiting) -> datetime | None:
-        return next((at for _, at in self._to_come(contact, StepKind.WIDEN)), None)
-
-    def _to_come(self, contact: Waiting, kind: StepKind) -> list[tuple[Step, datetime]]:
-        return [(step, at) for step, at in self.steps(contact) if step.kind is kind and at > self.now]
+        return next((at for _, at in self.steps(contact, StepKind.WIDEN)), None)
 
 
 def still_waits(organization_id: str, contact_id: str, now: datetime) -> StillWaits:

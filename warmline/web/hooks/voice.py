@@ -94,10 +94,10 @@ def wish(contact_id: str) -> Response:
     contact = _contact(contact_id)
     if contact.state is not ContactState.ARRIVING:
         return answer(_next_for(contact))
-    has_meaning = not keys or keys == wishes.ANYONE_KEY or keys in wishes.menu(contact, now)
-    if not has_meaning and attempt < twiml.MENU_TRIES:
+    contact, had_meaning = wishes.choose(contact.id, keys, now)
+    if not had_meaning and attempt < twiml.MENU_TRIES:
         return answer(_wish_or_enqueue(contact, now, attempt + 1))
-    return answer(_enqueue(wishes.choose(contact.id, keys, now)))
+    return answer(_enqueue(contact))
 
 
 @blueprint.post("/contacts/<contact_id>/wait")
