@@ -34,7 +34,9 @@ def test_a_caller_books_hangs_up_and_is_called_by_a_peer_who_has_accepted(produc
     offer = peer.offer()
     peer.accepts(offer)
     phone = rings(product)
-    assert peer.contact(offer["contact"])["state"] == "connecting"
+    shown = peer.contact(offer["contact"])
+    assert shown is not None
+    assert shown["state"] == "connecting"
     product.script("POST", f"/script/calls/{phone.sid}/answer")
     phone.hears("the call that you asked for")
     phone.presses("1")

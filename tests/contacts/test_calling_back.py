@@ -152,7 +152,7 @@ def test_nobody_is_called_while_they_still_hear_goodbye(world: World) -> None:
     promises(world)
     world.available(world.peer1)
     contact_id, sid = world.waits()
-    offers.decline(world.peer1, world.offer_to(world.peer1).id, world.now)
+    offers.decline(world.peer1, world.rings_at(world.peer1).id, world.now)
     world.now += timedelta(seconds=61)
     wants(world, contact_id)
     calling_back.book(contact_id, world.now)
@@ -173,7 +173,7 @@ def test_the_place_is_kept_among_those_who_wait_on_the_phone(world: World) -> No
         assert intake.place(session, world.contact(first_id)) == 1
         assert intake.place(session, world.contact(second_id)) == 2
     world.available(world.peer1)
-    assert world.offer_to(world.peer1).contact_id == first_id
+    assert world.rings_at(world.peer1).contact_id == first_id
 
 
 def test_another_number_is_called_where_one_was_typed_and_nonsense_is_none(world: World) -> None:
@@ -230,7 +230,7 @@ def test_whoever_was_not_reached_is_served_before_the_others_when_it_is_due_agai
     world.now -= timedelta(minutes=10)
     other_id, _ = world.waits(OTHER_CALLER)
     world.now += timedelta(minutes=10)
-    offers.decline(world.peer1, world.offer_to(world.peer1).id, world.now)
+    offers.decline(world.peer1, world.rings_at(world.peer1).id, world.now)
     with db.reading() as session:
         assert intake.place(session, world.contact(other_id)) == 1, "who is called later is not in front now"
     world.pass_time(5 * 60 + 5)
@@ -395,7 +395,7 @@ def test_whoever_calls_the_line_meanwhile_has_their_place(world: World) -> None:
     assert again.id != contact_id
     intake.queued(contact_id, QUEUE, world.now)
     world.available(world.peer1)
-    assert world.offer_to(world.peer1).contact_id == contact_id
+    assert world.rings_at(world.peer1).contact_id == contact_id
     engagement = world.accepts(world.peer1)
     world.comes_up(engagement)
     world.caller_joins(engagement, sid)
@@ -441,6 +441,7 @@ def test_whoever_said_yes_is_called_after_the_next_opening(world: World) -> None
     world.pass_time(2)
     assert world.offer_to(world.peer1) is None
     contact = world.contact(contact_id)
+    assert contact.callback_due_at is not None
     assert (contact.state, contact.callback_due_at.hour) == ("waiting", 14)  # 9:00 in New York
     world.now = contact.callback_due_at
     world.available(world.peer1)
@@ -519,7 +520,7 @@ def test_a_process_that_dies_anywhere_loses_no_caller_and_rings_nobody_twice(
     promises(world)
     world.available(world.peer1)
     contact_id, first = world.waits()
-    offers.decline(world.peer1, world.offer_to(world.peer1).id, world.now)
+    offers.decline(world.peer1, world.rings_at(world.peer1).id, world.now)
     world.now += timedelta(seconds=61)
     commit, left = Session.commit, [number]
 
@@ -560,7 +561,7 @@ def test_a_process_that_dies_anywhere_loses_no_caller_and_rings_nobody_twice(
         world.pass_time(60)
         assert world.activity(world.peer1) == "idle"
         world.pass_time(5 * 60)
-        assert world.offer_to(world.peer1).contact_id == contact_id
+        assert world.rings_at(world.peer1).contact_id == contact_id
         return
     assert calls_made(world) == 1
     sid = f"CA8{1:031d}"
