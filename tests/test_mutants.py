@@ -109,7 +109,6 @@ MUTANTS = [
     ),
     # The database's own last word
     unindexed("one live offer a peer", "offer", '"uq_offer_live_peer", "peer_id", unique=True', "a peer's live offer"),
-    unindexed("one live offer a contact", "offer", multiline("contact_id"), "a contact's live offer"),
     unindexed("one live engagement a contact", "engagement", multiline("contact_id"), "a contact's live engagement"),
     unindexed(
         "one live call a peer", "engagement", '"uq_engagement_live_call", "peer_id", unique=True', "a peer's live call"
