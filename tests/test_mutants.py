@@ -161,8 +161,8 @@ MUTANTS = [
     Mutant(
         "a pair that is not in the table moves nothing",
         "warmline/models/history.py",
-        "    new = states.step(TABLES[kind], old, event)\n",
-        "    new = states.step(TABLES[kind], old, event) or old\n",
+        "    new = states.step(TABLES[kind], old, event)\n    if",
+        "    new = states.step(TABLES[kind], old, event) or old\n    if",
         GUARDS + "what_does_not_fit_its_state_changes_nothing[sqlite]",
     ),
     Mutant(
