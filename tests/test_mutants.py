@@ -27,6 +27,7 @@ RACES = "tests/contacts/test_races.py::test_"
 TWIN = RACES + "the_database_itself_refuses_the_twin_of[sqlite-{}]"
 WALK = "tests/contacts/test_walk.py::test_"
 ACCESS = "tests/web/test_access.py::test_"
+CALLING = "tests/contacts/test_calling_back.py::test_"
 
 
 # Has imported nothing of ours: that is the mutant's own.
@@ -70,9 +71,44 @@ def multiline(column: str) -> str:
 
 
 MUTANTS = [
+    # Callbacks
+    Mutant(
+        "nobody is called after closing time",
+        "warmline/contacts/connect.py",
+        "        if lines.is_open(contact.line, now):\n",
+        "        if True:\n",
+        CALLING + "a_peer_who_comes_up_after_closing_time_calls_nobody[sqlite]",
+    ),
+    Mutant(
+        "nobody else is asked while the caller's phone rings",
+        "warmline/contacts/dispatch.py",
+        "and_(Contact.callback_at.is_not(None), Contact.callback_due_at.is_(None))",
+        "Contact.callback_at.is_not(None)",
+        CALLING + "a_peer_who_lets_go_while_it_rings_does_not_cut_the_caller_off[sqlite]",
+    ),
+    Mutant(
+        "the end of the call in which a callback was booked is told again",
+        "warmline/contacts/parting.py",
+        "            elif first or _is_latest(session, contact, leg):\n",
+        "            else:\n",
+        CALLING + "the_end_of_the_first_call_told_again_later_ends_nothing[sqlite]",
+    ),
+    Mutant(
+        "a call that was given up is counted once",
+        "warmline/contacts/calling_back.py",
+        "        if finished and contact.calling != call:\n            return None  # settled already\n",
+        "",
+        CALLING + "a_call_of_which_nobody_knows_whether_it_was_made_is_not_made_twice[sqlite-nothing happened]",
+    ),
+    Mutant(
+        "nobody is called while they still hear goodbye",
+        "warmline/contacts/calling_back.py",
+        "        elif is_due and not _is_on_phone(session, contact):\n",
+        "        elif is_due:\n",
+        CALLING + "nobody_is_called_while_they_still_hear_goodbye[sqlite]",
+    ),
     # The database's own last word
     unindexed("one live offer a peer", "offer", '"uq_offer_live_peer", "peer_id", unique=True', "a peer's live offer"),
-    unindexed("one live offer a contact", "offer", multiline("contact_id"), "a contact's live offer"),
     unindexed("one live engagement a contact", "engagement", multiline("contact_id"), "a contact's live engagement"),
     unindexed(
         "one live call a peer", "engagement", '"uq_engagement_live_call", "peer_id", unique=True', "a peer's live call"
@@ -125,8 +161,8 @@ MUTANTS = [
     Mutant(
         "a pair that is not in the table moves nothing",
         "warmline/models/history.py",
-        "    new = states.step(TABLES[kind], old, event)\n",
-        "    new = states.step(TABLES[kind], old, event) or old\n",
+        "    new = states.step(TABLES[kind], old, event)\n    if",
+        "    new = states.step(TABLES[kind], old, event) or old\n    if",
         GUARDS + "what_does_not_fit_its_state_changes_nothing[sqlite]",
     ),
     Mutant(

@@ -191,9 +191,7 @@ class World:
         return contact.id, sid
 
     def accepts(self, peer: Peer) -> Engagement:
-        offer = self.offer_to(peer)
-        assert offer is not None, "nothing is offered to this peer"
-        return offers.accept(peer, offer.id, self.now)
+        return offers.accept(peer, self.rings_at(peer).id, self.now)
 
     def comes_up(self, engagement: Engagement) -> str:
         """The peer's browser calls in and is in the conference."""
@@ -234,6 +232,12 @@ class World:
         found = self.all(Offer, peer_id=peer.id, state="pending")
         assert len(found) <= 1
         return found[0] if found else None
+
+    def rings_at(self, peer: Peer) -> Offer:
+        """The offer that this peer has."""
+        offer = self.offer_to(peer)
+        assert offer is not None, "nothing is offered to this peer"
+        return offer
 
     def activity(self, peer: Peer) -> str:
         from warmline.people import roster

@@ -197,7 +197,7 @@ def test_ever_longer_patience_is_erlang_c(load: Load, peers: int, within: float)
     patient = Load(load.per_hour, load.handle, 1e12)
     expected = erlang_c(load, peers, within)
     for value, limit in zip(astuple(erlang_a(patient, peers, within)), astuple(expected), strict=True):
-        assert value == pytest.approx(limit, rel=1e-5, abs=1e-7)
+        assert value == pytest.approx(limit, rel=1e-5, abs=1e-6)
     assert erlang_a(Load(load.per_hour, load.handle), peers, within) == expected
 
 

@@ -44,6 +44,7 @@ def books(twilio: Twilio, number: str = "+14045550123") -> tuple[Call, Document]
     call = twilio.calls(number)
     enqueue = call.presses(call.rings(), "1")
     waiting = call.waits(enqueue)
+    clock.tick(clock.now())
     offered = call.waits(enqueue, str(call.contact.queue_sid), "30")
     assert "press 2" in offered.spoken
     assert "survey" not in waiting.spoken + offered.spoken

@@ -158,7 +158,6 @@ def test_a_caller_whose_wish_is_lifted_is_told_once_in_kind_words(twilio: Twilio
     document = call.waits(enqueue, queue, "25")
     assert "nobody who is a veteran is here any more" in document.spoken
     assert "The next free peer will talk with you" in document.spoken
-    assert "next in line" in document.spoken
     assert "veteran" not in call.waits(enqueue, queue, "50").spoken
     assert call.contact.state == "waiting"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import phonenumbers
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from routing import hours
@@ -30,6 +30,19 @@ CLOSES_SOON = timedelta(hours=2)  # then a caller is asked whether we may call a
 LOOK_AGAIN = timedelta(seconds=10)
 COUNTRY = "US"  # of a number that is typed without one
 BOOKABLE = (ContactState.WAITING, ContactState.OFFERED)
+
+# Built once, for every call asks.
+_BOOKED = (
+    select(Contact.id)
+    .where(
+        Contact.caller_id == bindparam("caller_id"),
+        Contact.line_id == bindparam("line_id"),
+        Contact.callback_at.is_not(None),
+        Contact.state.in_(IN_QUEUE),
+    )
+    .order_by(Contact.queued_at)
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +83,9 @@ def ask(contact: Contact, waited: int, now: datetime) -> bool:
 
     Every two minutes one does; the same request asked again is answered alike.
     """
-    if not waited or contact.state is not ContactState.WAITING or not _is_time_to_tell(contact, waited):
+    if not waited or not contact.steps or contact.state is not ContactState.WAITING:
+        return False  # and nobody asks the database, on most lines
+    if not _is_time_to_tell(contact, waited):
         return False
     with reading() as session:
         after = lines.policies_of(session, [contact.line_id])[contact.line_id].after(StepKind.CALLBACK)
@@ -221,29 +236,22 @@ def take(contact_id: str, call_sid: str, now: datetime) -> Contact:
         return contact
 
 
-def take_place(session: Session, line: Line, caller: Caller | None, call_sid: str, now: datetime) -> Contact | None:
+def booked(session: Session, line: Line, caller: Caller | None) -> Contact | None:
+    """The contact, held, in which we have promised this caller a call."""
+    if caller is None:
+        return None
+    found = session.scalar(_BOOKED, {"caller_id": caller.id, "line_id": line.id})
+    contact = holding.contact(session, found) if found is not None else None
+    if contact is None or contact.callback_at is None or contact.state not in IN_QUEUE:
+        return None
+    return contact
+
+
+def take_place(session: Session, contact: Contact, call_sid: str, now: datetime) -> Contact:
     """Somebody calls whom we have promised a call: this call goes on with their contact, in its place.
 
     A call that we make to them is ended: two contacts never race for one person.
     """
-    if caller is None:
-        return None
-    found = session.scalar(
-        select(Contact.id)
-        .where(
-            Contact.caller_id == caller.id,
-            Contact.line_id == line.id,
-            Contact.callback_at.is_not(None),
-            Contact.state.in_(IN_QUEUE),
-        )
-        .order_by(Contact.queued_at)
-        .limit(1)
-    )
-    if found is None:
-        return None
-    contact = holding.contact(session, found)
-    if contact.callback_at is None or contact.state not in IN_QUEUE:
-        return None
     before = holding.caller_leg(session, contact.id)
     if before is not None and before.state is not LegState.ENDED:
         legs.hang_up(session, contact, before, now)

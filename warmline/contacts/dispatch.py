@@ -204,8 +204,8 @@ def _make(decisions: Sequence[MakeOffer], now: datetime) -> int:
 
 def _offerable() -> ColumnElement[bool]:
     # A caller on the phone can be moved only while the phone company holds them in its queue; one who has hung up is
-    # called when the callback is due and no call to them is under way.
-    called = and_(Contact.callback_at.is_not(None), Contact.callback_due_at.is_(None), Contact.calling.is_(None))
+    # called when that is due. While a call to them is under way, `callback_due_at` is its end.
+    called = and_(Contact.callback_at.is_not(None), Contact.callback_due_at.is_(None))
     return and_(
         Contact.state == ContactState.WAITING,
         or_(Contact.channel == Channel.TEXT, Contact.queue_sid.is_not(None), called),

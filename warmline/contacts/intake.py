@@ -248,10 +248,9 @@ def _open(session: Session, call_sid: str, caller_number: str, dialled: str, now
     if line is None:
         return None
     caller = callers.find_or_add(session, line.organization_id, caller_number, now)
-    if lines.is_open(line, now) and roster.spoken_on_shift(session, line.id, now):
-        booked = calling_back.take_place(session, line, caller, call_sid, now)
-        if booked is not None:
-            return booked
+    booked = calling_back.booked(session, line, caller)
+    if booked is not None and lines.is_open(line, now) and roster.spoken_on_shift(session, line.id, now):
+        return calling_back.take_place(session, booked, call_sid, now)
     contact = Contact(
         id=new_id(),
         organization_id=line.organization_id,

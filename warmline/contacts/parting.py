@@ -65,11 +65,10 @@ def leg_ended(call_sid: str, now: datetime) -> None:
         contact, leg = held
         first = advance(session, leg, "ended", now, ended_at=now)
         if leg.kind is LegKind.CALLER:
-            current = holding.caller_leg(session, contact.id)
             if contact.callback_at is not None:  # hung up, as was agreed; or a call that was not taken
                 if first and contact.calling is not None:
                     not_reached(session, contact, now)
-            elif current is None or current.id == leg.id:
+            elif first or _is_latest(session, contact, leg):
                 caller_left(session, contact, now)
         elif leg.engagement_id is not None:
             peer_lost(session, contact, session.get_one(Engagement, leg.engagement_id), now)
@@ -128,9 +127,9 @@ def release(session: Session, contact: Contact, engagement: Engagement, reason: 
     if not advance(session, engagement, "failed", now, why={"reason": reason}, done_at=now, reason=reason):
         return
     advance(session, contact, "connect_failed", now, why={"engagement": engagement.id, "reason": reason})
+    legs.unclaim_call(session, contact, now)
     for leg in holding.live_legs(session, engagement.id):
         legs.hang_up(session, contact, leg, now)
-    legs.unclaim_call(session, contact, now)
     if not outbox.withdraw(session, contact, now, RequestKind.MOVE_CALLER) or legs.was_moved(session, engagement):
         # The caller is on the way into a conference without a peer, or there already.
         legs.recall_from(session, contact, engagement, now)
@@ -185,6 +184,12 @@ def stop_asking(session: Session, contact: Contact, reason: str, now: datetime) 
         dispatch.after(session, contact.organization_id, now, peer_id=offer.peer_id)
     if asked:
         advance(session, contact, "unanswered", now, why={"reason": reason})
+
+
+def _is_latest(session: Session, contact: Contact, leg: Leg) -> bool:
+    """Whether this leg of the caller's is not one from before a callback, whose end is told again."""
+    latest = holding.caller_leg(session, contact.id)
+    return latest is None or latest.id == leg.id
 
 
 def peer_lost(session: Session, contact: Contact, engagement: Engagement, now: datetime) -> None:

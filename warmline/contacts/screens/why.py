@@ -336,7 +336,6 @@ def not_asked(organization_id: str, peer_id: str, now: datetime) -> NotAsked:
                 Contact.queue_sid,
                 Contact.callback_at,
                 Contact.callback_due_at,
-                Contact.calling,
                 Offer.peer_id,
             )
             .outerjoin(Offer, and_(Offer.contact_id == Contact.id, Offer.state == OfferState.PENDING))
@@ -427,7 +426,7 @@ def _is_outside(channel: Channel, queue_sid: str | None, *, called: bool) -> boo
 
 def _is_called(contact: Any) -> bool:
     """That the caller has hung up and is called as soon as a peer has accepted."""
-    return contact.callback_at is not None and contact.callback_due_at is None and contact.calling is None
+    return contact.callback_at is not None and contact.callback_due_at is None
 
 
 def _chance(scene: _Scene, peer: PeerFacts, contact: Waiting, asked: Collection[str], *, outside: bool) -> Chance:
