@@ -192,6 +192,30 @@ def test_a_caller_in_line_stays_there(world: World) -> None:
     assert intake.choose_language(contact_id, "en", world.now)[1] is Admission.QUEUE
 
 
+def test_a_caller_in_line_who_must_choose_another_language_keeps_the_place(world: World) -> None:
+    set_up(world, policy=None)
+    talked(world, 40)
+    contact_id, _ = world.waits(language="es")
+    set_up(world, policy={"minutes_a_day": 30})
+    with db.transaction() as session:
+        session.execute(update(Shift).where(Shift.peer_id == world.peer2.id).values(ends_at=world.now))
+    assert intake.nobody_left(contact_id, world.now)
+    contact, admission, _ = intake.choose_language(contact_id, "en", world.now)
+    assert (admission, contact.state) == (Admission.QUEUE, "waiting")
+
+
+def test_a_thread_that_began_days_ago_counts_by_what_was_written_today(world: World) -> None:
+    availability.choose(world.peer1, "break", world.now)
+    writes(world)
+    world.now += timedelta(days=3)
+    world.available(world.peer1)
+    engagement = world.accepts(world.peer1)
+    world.now += timedelta(minutes=20)
+    assert left(world, engagement.contact_id) == Left(minutes=10)
+    parting.end(world.peer1, engagement.contact_id, world.now)
+    assert told(world, calls(world)[0]) == "You have about 10 minutes left on this line today."
+
+
 def test_whoever_was_dropped_may_come_back_at_once(world: World) -> None:
     talked(world, 40, how="peer lost")
     contact, admission = calls(world)
