@@ -188,9 +188,9 @@ MUTANTS = [
         GUARDS + "whoever_holds_a_contact_that_they_looked_at_before_sees_it_as_it_is[sqlite]",
     ),
     Mutant(
-        "a peer who is held is held from others",
-        "warmline/contacts/holding.py",
-        "    .with_for_update(of=Peer)\n",
+        "a peer who is offered something is held from others",
+        "warmline/contacts/dispatch.py",
+        "    .order_by(Peer.id)\n    .with_for_update(key_share=True, skip_locked=True)\n",
         "",
         GUARDS + "whoever_steps_away_while_an_offer_is_made_does_not_keep_it[postgresql]",
     ),

@@ -38,7 +38,7 @@ def test_a_call_is_answered_and_logged_while_the_supervisor_watches(enter: Enter
     expect(board.get_by_text("nobody waiting")).to_have_count(3)
     waits(caller)
     waiting = board.get_by_role("table", name="Waiting on the Georgia line").get_by_role("row").nth(1)
-    expect(waiting).to_have_text(re.compile(r"1\s*Call\s*English\s*waiting\s*0:\d\d"))
+    expect(waiting).to_have_text(re.compile(r"1\s*Call\s*English\s*waiting\s*Why\? Place 1 on the [\w ]+\s*0:\d\d"))
 
     choose(peer, "Available")
     expect(offer(peer)).to_be_visible()

@@ -79,6 +79,7 @@ ELSEWHERE = {
     "contacts.wishes.lift": "the line's policy has no wishes",
     "contacts.wishes.tell": "the line's policy has no wishes",
     "contacts.resting.end": "no contact depends on it: tests/contacts/test_resting.py",
+    "contacts.due.take_step": "the line's policy has no steps: tests/contacts/test_policies.py",
     "contacts.parting.out_of_queue": "the phone company's queue is full",
     "contacts.asking._end_again": "a request to end a call was lost",
     "contacts.asking._settle_caller": "a callback was lost",

@@ -1,7 +1,10 @@
 """The history over HTTP: pages of contacts, and each from its first ring to its report."""
 
+import ast
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -15,7 +18,13 @@ from warmline import clock, db
 from warmline.contacts import parting
 from warmline.contacts.screens import past
 from warmline.models import Engagement, Event, Line
+from warmline.models.history import TABLES
 
+ROOT = Path(__file__).parents[2]
+# Of peers, callers, lines and services: no contact's page shows them.
+WITHOUT_A_CONTACT = {
+    "status", "ready", "remembered", "forgotten", "changed", "closed_early", "resumed", "settings_changed",
+}  # fmt: skip
 NUMBERS = re.compile(r"\+?1?404\W?555\W?01\d\d|\+1404")
 ROW = re.compile(r'href="/contacts/([0-9a-f]{32})"')
 
@@ -276,3 +285,23 @@ def test_the_number_of_queries_does_not_grow(cast: Cast) -> None:
     with counted() as many:
         cast.supervisor.get("/contacts")
     assert len(many) == len(few)
+
+
+def recorded() -> Iterator[str]:
+    """The names of everything that is written into the history beside the moves of a state."""
+    for path in sorted((ROOT / "warmline").rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "record":
+                for name in ast.walk(call.args[2]):
+                    if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                        yield name.value
+
+
+def test_everything_that_happens_to_a_contact_has_words() -> None:
+    words = (ROOT / "templates" / "_safety_words.html").read_text("utf-8")
+    known = set(re.findall(r'"(\w+\.\w+)": _\(', words)) | {"message.began", "message.received"}
+    moves = {f"{kind.__tablename__}.{event}" for kind, table in TABLES.items() for _, event in table}
+    moves |= {f"{kind.__tablename__}.began" for kind in TABLES}
+    assert moves - known == set()
+    names = {code.partition(".")[2] for code in known}
+    assert set(recorded()) - names - WITHOUT_A_CONTACT == set()
