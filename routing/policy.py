@@ -33,7 +33,12 @@ class StepKind(StrEnum):
 NO_MEANS_YET = frozenset({StepKind.VOICEMAIL, StepKind.PARTNER})
 
 AT_ONCE = range(2, 6)  # peers who are rung for one contact
-IN_LINE = range(1, 1000)
+# What a line need not limit, and from where to where it may.
+UP_TO: Mapping[str, range] = {
+    "most_waiting": range(1, 1000),
+    "minutes_a_day": range(5, 601),
+    "contacts_a_day": range(1, 51),
+}
 LONGEST_WAIT = timedelta(hours=2)  # that a wish or a step may count on
 LONGEST_TALK = timedelta(hours=3)
 LONGEST_REST = timedelta(hours=3)
@@ -73,6 +78,8 @@ class Policy:
     usual_talk: timedelta = timedelta()  # whose shift ends sooner is not asked
     recovery: timedelta = timedelta(minutes=10)  # after a contact that the peer marked as heavy
     most_waiting: int | None = None  # more callers are turned away; None: however many
+    minutes_a_day: int | None = None  # that one caller may talk; None: as long as they like
+    contacts_a_day: int | None = None  # of one caller; None: any number
     steps: tuple[Step, ...] = ()
     # These are columns of the line, not part of what is kept.
     texts: int = 2  # conversations that one peer may have at once
@@ -117,7 +124,8 @@ class Mistake:
 
 
 KEPT = (
-    "strategy", "several", "skills", "wishes", "wish_for", "usual_talk", "recovery", "most_waiting", "steps",
+    "strategy", "several", "skills", "wishes", "wish_for", "usual_talk", "recovery", "most_waiting", "minutes_a_day",
+    "contacts_a_day", "steps",
 )  # fmt: skip
 UNCHOSEN = Policy()
 
@@ -130,7 +138,7 @@ def read(kept: Mapping[str, Any] | None, **columns: Any) -> Policy:
     }
     if "wish_for" in kept:
         seconds["wish_for"] = None if kept["wish_for"] is None else timedelta(seconds=kept["wish_for"])
-    plain = {name: kept[name] for name in ("several", "most_waiting") if name in kept}
+    plain = {name: kept[name] for name in ("several", *UP_TO) if name in kept}
     return Policy(
         strategy=Strategy(kept.get("strategy", UNCHOSEN.strategy)),
         skills=frozenset(kept.get("skills", ())),
@@ -162,8 +170,10 @@ def mistakes(policy: Policy, line: str, rosters: Mapping[str, Collection[frozens
 def _out_of_range(policy: Policy) -> Iterator[Mistake]:
     if policy.several not in AT_ONCE:
         yield Mistake("at_once", "several", {"least": AT_ONCE[0], "most": AT_ONCE[-1]})
-    if policy.most_waiting is not None and policy.most_waiting not in IN_LINE:
-        yield Mistake("in_line", "most_waiting", {"least": IN_LINE[0], "most": IN_LINE[-1]})
+    for name, fits in UP_TO.items():
+        limit = getattr(policy, name)
+        if limit is not None and limit not in fits:
+            yield Mistake("no_limit", name, {"least": fits[0], "most": fits[-1]})
     if not _fits(policy.usual_talk, LONGEST_TALK):
         yield _too_long("usual_talk", LONGEST_TALK)
     if not _fits(policy.recovery, LONGEST_REST):

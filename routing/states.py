@@ -18,7 +18,7 @@ class ContactState(StrEnum):
     CLOSED = "closed"
     ABANDONED = "abandoned"  # the caller left before anybody answered
     AFTER_HOURS = "after_hours"
-    MISSED = "missed"  # nobody on shift could have answered
+    MISSED = "missed"  # nobody on shift could have answered, or the caller's time for today was used up
     UNREACHED = "unreached"  # asked to be called back, and was not reached
 
 

@@ -60,6 +60,7 @@ ELSEWHERE = {
     "contacts.alerts.withdraw": "beside a call",
     "contacts.alerts.acknowledge": "beside a call",
     "contacts.handoffs.keep": "beside a call: tests/contacts/test_handoffs.py",
+    "contacts.allowance.lift": "no contact depends on it: tests/contacts/test_allowance.py",
     "contacts.history.open_notes": "no contact depends on it",
     "contacts.boundary.end": "as contacts.parting.end: tests/contacts/test_boundary.py",
     "contacts.calling_back.ask": "callbacks: tests/contacts/test_calling_back.py",

@@ -45,6 +45,8 @@ def wrong(line: str = HERE, **chosen: Any) -> list[tuple[str, str]]:
         {"usual_talk": seconds(1200), "steps": (WIDEN,)},
         {"wishes": ("veteran",), "wish_for": seconds(60), "steps": (WIDEN,)},
         {"usual_talk": timedelta(hours=3), "recovery": timedelta(0), "most_waiting": 1},
+        {"minutes_a_day": 5, "contacts_a_day": 1},
+        {"minutes_a_day": 600, "contacts_a_day": 50},
     ],
 )
 def test_what_can_be_is_no_mistake(chosen: dict[str, Any]) -> None:
@@ -56,8 +58,12 @@ def test_what_can_be_is_no_mistake(chosen: dict[str, Any]) -> None:
     [
         ({"several": 1}, ("several", "at_once")),
         ({"several": 6}, ("several", "at_once")),
-        ({"most_waiting": 0}, ("most_waiting", "in_line")),
-        ({"most_waiting": 1000}, ("most_waiting", "in_line")),
+        ({"most_waiting": 0}, ("most_waiting", "no_limit")),
+        ({"most_waiting": 1000}, ("most_waiting", "no_limit")),
+        ({"minutes_a_day": 4}, ("minutes_a_day", "no_limit")),
+        ({"minutes_a_day": 601}, ("minutes_a_day", "no_limit")),
+        ({"contacts_a_day": 0}, ("contacts_a_day", "no_limit")),
+        ({"contacts_a_day": 51}, ("contacts_a_day", "no_limit")),
         ({"usual_talk": timedelta(hours=3, seconds=1)}, ("usual_talk", "too_long")),
         ({"recovery": timedelta(hours=3, seconds=1)}, ("recovery", "too_long")),
         ({"recovery": seconds(-1)}, ("recovery", "too_long")),
@@ -123,6 +129,8 @@ _policies = st.builds(
     usual_talk=_some_time,
     recovery=_some_time,
     most_waiting=st.none() | st.integers(-1, 1200),
+    minutes_a_day=st.none() | st.integers(-1, 700),
+    contacts_a_day=st.none() | st.integers(-1, 60),
     steps=st.lists(_steps, max_size=4).map(tuple),
     texts=st.integers(1, 4),
     voice_with_texts=st.booleans(),
@@ -147,6 +155,8 @@ def _sound(draw: st.DrawFn) -> Policy:
         usual_talk=draw(st.integers(1, 7200).map(seconds)),
         recovery=draw(st.integers(0, 7200).map(seconds)),
         most_waiting=draw(st.none() | st.integers(1, 999)),
+        minutes_a_day=draw(st.none() | st.integers(5, 600)),
+        contacts_a_day=draw(st.none() | st.integers(1, 50)),
         steps=tuple(
             Step(seconds(time), kind) if isinstance(kind, StepKind) else Step(seconds(time), StepKind.SISTER, kind)
             for time, kind in zip(times, kinds, strict=False)

@@ -20,7 +20,7 @@ LANGUAGES = sorted(prompts.load())
 ODD = 'St. Mary\'s <&> "night" line ☎'  # a name that somebody typed
 
 # What hands no document to Twilio.
-WORDS = {"use", "url", "sentence", "reopening", "fill", "digits"}
+WORDS = {"use", "url", "sentence", "reopening", "again", "left", "fill", "digits"}
 
 Example = tuple["partial[str]", Place]  # a function with its arguments, and where its document is read
 
@@ -53,6 +53,8 @@ def in_one_language(language: str) -> Iterator[Example]:
     yield partial(twiml.requeue_after_trouble, ID, OTHER, language), Place.CALL
     yield partial(twiml.dropped, ID, OTHER, language), Place.CALL
     yield partial(twiml.speak_and_hang_up, dict.fromkeys([language, *others], ODD)), Place.CALL
+    yield partial(twiml.enqueue, ID, OTHER, language, ODD), Place.CALL
+    yield partial(twiml.say_and_hang_up, language, "allowance", again=ODD), Place.CALL
     for key in ("nobody_on_shift", "nobody_speaks", "peer_refused", "trouble_end", "goodbye"):
         yield partial(twiml.say_and_hang_up, language, key), Place.CALL
 

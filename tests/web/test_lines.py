@@ -342,6 +342,8 @@ class TestPolicy:
             "usual_talk": minutes(20),
             "recovery": 0,
             "most_waiting": 12,
+            "minutes_a_day": 60,
+            "contacts_a_day": 3,
             "steps": [
                 {"after": 90, "kind": "sister", "line": line(ILLINOIS).id},
                 {"after": 120, "kind": "widen"},
@@ -360,6 +362,7 @@ class TestPolicy:
         form = settings(cast.supervisor) | {"strategy": "round_robin", "several": "4", "skill-veteran": "yes"}
         form |= {"wish-youth": "2", "wish-parent": "1", "wish_for": "0:45", "usual_talk": "15", "recovery": "5:30"}
         form |= {"step-0-after": "3", "step-0-kind": "widen", "step-1-after": "1:30", "most_waiting": "20"}
+        form |= {"minutes_a_day": "45", "contacts_a_day": "2"}
         form["step-1-kind"] = f"sister-{line(ILLINOIS).id}"
         assert save(cast.supervisor, form).status_code == 303
         kept = {
@@ -371,6 +374,8 @@ class TestPolicy:
             "usual_talk": minutes(15),
             "recovery": minutes(5.5),
             "most_waiting": 20,
+            "minutes_a_day": 45,
+            "contacts_a_day": 2,
             "steps": [
                 {"after": 90, "kind": "sister", "line": line(ILLINOIS).id},
                 {"after": minutes(3), "kind": "widen"},
@@ -394,6 +399,8 @@ class TestPolicy:
             ({"several": "7"}, "several", "From 2 to 5."),
             ({"several": ""}, "several", "From 2 to 5."),
             ({"most_waiting": "0"}, "most_waiting", "From 1 to 999, or nothing for no limit."),
+            ({"minutes_a_day": "4"}, "minutes_a_day", "From 5 to 600, or nothing for no limit."),
+            ({"contacts_a_day": "51"}, "contacts_a_day", "From 1 to 50, or nothing for no limit."),
             ({"most_waiting": "many"}, "most_waiting", "Write a whole number."),
             ({"usual_talk": "half an hour"}, "usual_talk", NO_MINUTES),
             ({"usual_talk": "181"}, "usual_talk", "At most 180 minutes."),

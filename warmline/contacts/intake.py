@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased, lazyload
 
 from routing.states import IN_QUEUE, ContactState, LegState
-from warmline.contacts import calling_back, dispatch, holding, legs, news
+from warmline.contacts import allowance, calling_back, dispatch, holding, legs, news
 from warmline.db import reading, transaction
 from warmline.errors import NotFound
 from warmline.models import Channel, Contact, Leg, LegKind, Line, LineNumber
@@ -61,6 +61,7 @@ class Admission(StrEnum):
     NOBODY_SPEAKS = "nobody_speaks"
     OUTSIDE_HOURS = "outside_hours"
     QUEUE_FULL = "queue_full"
+    ALLOWANCE = "allowance"
 
 
 class Prospect(StrEnum):
@@ -125,6 +126,9 @@ def choose_language(contact_id: str, language: str, now: datetime) -> tuple[Cont
         if not spoken and contact.state is ContactState.ARRIVING:
             _turn_away(session, contact, "nobody", Admission.NOBODY_ON_SHIFT, now)
             return contact, Admission.NOBODY_ON_SHIFT, spoken
+        if contact.state is ContactState.ARRIVING and allowance.on_arrival(session, contact, now).is_over:
+            _turn_away_with(session, contact, Admission.ALLOWANCE, now)
+            return contact, Admission.ALLOWANCE, spoken
         if language not in spoken:
             return contact, Admission.NOBODY_SPEAKS, spoken
         if contact.state is ContactState.ARRIVING and calling_back.is_full(session, contact):
@@ -220,7 +224,7 @@ def not_booked(contact_id: str, now: datetime) -> Contact:
         if _may_come_back(session, contact, now):
             _turn_away(session, contact, "nobody", Admission.NOBODY_ON_SHIFT, now)
         elif calling_back.is_full(session, contact):
-            _turn_full_away(session, contact, now)
+            _turn_away_with(session, contact, Admission.QUEUE_FULL, now)
         return contact
 
 
@@ -290,17 +294,18 @@ def _spoken(session: Session, contact: Contact, now: datetime) -> list[str]:
 def _turn_back(session: Session, contact: Contact, now: datetime) -> Admission:
     """So many wait that no more are taken: a place for whoever is called back, if the line does that."""
     if not calling_back.is_offered(contact):
-        _turn_full_away(session, contact, now)
+        _turn_away_with(session, contact, Admission.QUEUE_FULL, now)
         return Admission.QUEUE_FULL
     advance(session, contact, "queued", now, queued_at=now)
     calling_back.begin_booking(session, contact, now)
     return Admission.QUEUE
 
 
-def _turn_full_away(session: Session, contact: Contact, now: datetime) -> None:
-    contact.ended_how = Admission.QUEUE_FULL.value
+def _turn_away_with(session: Session, contact: Contact, why: Admission, now: datetime) -> None:
+    """Turned away with words of its own, which a repeated request brings again."""
+    contact.ended_how = why.value
     session.flush()
-    _turn_away(session, contact, "nobody", Admission.QUEUE_FULL, now)
+    _turn_away(session, contact, "nobody", why, now)
 
 
 def _may_come_back(session: Session, contact: Contact, now: datetime) -> bool:

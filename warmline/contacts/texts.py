@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from routing.facts import Alone
 from routing.states import LIVE_CONTACT, ContactState
-from warmline.contacts import dispatch, holding, intake, messages, news, survey
+from warmline.contacts import allowance, dispatch, holding, intake, messages, news, survey
 from warmline.db import reading, transaction
 from warmline.models import Caller, Channel, Contact, Direction, Line, Message
 from warmline.models.base import new_id
@@ -175,15 +175,21 @@ def _is_for_survey(
 def _admit(session: Session, contact: Contact, number: str, chosen: str | None, now: datetime) -> None:
     """A new thread: acknowledged once and queued; or turned away, in each language unless one was `chosen`."""
     spoken = roster.spoken_on_shift(session, contact.line_id, now)
-    if spoken and lines.is_open(contact.line, now):
-        advance(session, contact, "queued", now, queued_at=now)
-        if contact.language in spoken:
-            messages.speak(session, contact, number, _acknowledgement(contact, spoken), now)
-            dispatch.after(session, contact.organization_id, now, contact_id=contact.id)
-        else:
-            _tell_alone(session, contact, number, spoken, now)
+    languages = [chosen] if chosen else contact.line.languages
+    if not spoken or not lines.is_open(contact.line, now):
+        _turn_away(session, contact, number, languages, now)
+        return
+    left = allowance.on_arrival(session, contact, now)
+    if left.is_over:
+        _turn_away_for_today(session, contact, number, languages, now)
+        return
+    advance(session, contact, "queued", now, queued_at=now)
+    told = allowance.told(contact.language, left)
+    if contact.language in spoken:
+        messages.speak(session, contact, number, _acknowledgement(contact, spoken, told), now)
+        dispatch.after(session, contact.organization_id, now, contact_id=contact.id)
     else:
-        _turn_away(session, contact, number, [chosen] if chosen else contact.line.languages, now)
+        _tell_alone(session, contact, number, spoken, now, told)
 
 
 def _turn_away(session: Session, contact: Contact, number: str, languages: Sequence[str], now: datetime) -> None:
@@ -200,9 +206,20 @@ def _turn_away(session: Session, contact: Contact, number: str, languages: Seque
         messages.speak(session, contact, number, words, now)
 
 
-def _acknowledgement(contact: Contact, spoken: Collection[str]) -> str:
+def _turn_away_for_today(
+    session: Session, contact: Contact, number: str, languages: Sequence[str], now: datetime
+) -> None:
+    """Nothing is left of the caller's time on this line today: over, kindly, with when to write again."""
+    advance(session, contact, "nobody", now, why={"reason": intake.Admission.ALLOWANCE}, ended_at=now)
+    for language in languages:
+        words = twiml.sentence(language, "text_allowance", again=allowance.again(contact, language))
+        messages.speak(session, contact, number, words, now)
+
+
+def _acknowledgement(contact: Contact, spoken: Collection[str], told: str) -> str:
     """That the text was received; and, in the other languages that somebody on shift speaks, how to choose them."""
-    return " ".join([twiml.sentence(contact.language, "text_received"), _others(contact, spoken)]).strip()
+    sentences = (twiml.sentence(contact.language, "text_received"), told, _others(contact, spoken))
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _others(contact: Contact, spoken: Collection[str]) -> str:
@@ -210,12 +227,14 @@ def _others(contact: Contact, spoken: Collection[str]) -> str:
     return " ".join(twiml.sentence(other, "text_choose_language") for other in others)
 
 
-def _tell_alone(session: Session, contact: Contact, number: str, spoken: Collection[str], now: datetime) -> None:
+def _tell_alone(
+    session: Session, contact: Contact, number: str, spoken: Collection[str], now: datetime, told: str = ""
+) -> None:
     """Nobody on shift speaks the caller's language: told once; another language, to wait, or to write again later."""
     contact.stays_at = now
     record(session, contact, "stays", now)
     key = "text_nobody_speaks" if spoken else "text_nobody_here"
-    messages.say(session, contact, number, key, now, others=_others(contact, spoken))
+    messages.say(session, contact, number, key, now, others=f"{_others(contact, spoken)} {told}")
 
 
 def _language(line: Line, word: str) -> str | None:

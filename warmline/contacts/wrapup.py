@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from routing.facts import TIMES
 from routing.states import EngagementState
-from warmline.contacts import apart, dispatch, holding, legs, news, remembering, resting, survey
+from warmline.contacts import allowance, apart, dispatch, holding, legs, news, remembering, resting, survey
 from warmline.db import reading, transaction
 from warmline.errors import Invalid
 from warmline.models import Contact, Disposition, Engagement, Peer, Reason, Report
@@ -26,6 +26,7 @@ class Afterwards:
 
     heavy: bool = False
     apart: str = ""  # a code of AskedBy
+    exempt: str | None = None  # a code of allowance.EXEMPT: this contact does not count; None: not said
 
 
 def begin(session: Session, engagement: Engagement, reason: str, now: datetime) -> None:
@@ -161,6 +162,7 @@ def _save(
         if afterwards is not None:
             _mark(session, contact, saved, engagement, heavy=afterwards.heavy, now=now)
             apart.follow(session, contact, saved, asked_by, now, complete=complete)
+            allowance.mark(session, contact, afterwards.exempt, now)
         if complete:
             if saved.completed_at is None:
                 saved.completed_at = now

@@ -18,5 +18,6 @@ class Caller(Base):
     number: Mapped[str] = mapped_column(Encrypted)
     first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     texts_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # STOP: nothing is sent any more
+    allowance_free_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # a supervisor's: no limit before
     remembered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # None: has not asked to be remembered
     remember_as: Mapped[str | None] = mapped_column(Encrypted)  # what to call them, what helps

@@ -72,6 +72,7 @@ class Contact(Base):
     callback_number: Mapped[str | None] = mapped_column(Encrypted)  # typed; None: the caller's own
     callback_later: Mapped[bool] = mapped_column(default=False, server_default=false())  # also after the next opening
     calling: Mapped[str | None] = mapped_column(String(32))  # the engagement for which the caller is being called
+    exempt: Mapped[str | None] = mapped_column(String(20))  # why it counts for no allowance: relay, interpreter
     ended_how: Mapped[str | None] = mapped_column(String(20))  # a prompt's key: the last words, if not the usual ones
 
     line: Mapped[Line] = relationship(lazy="joined", innerjoin=True)

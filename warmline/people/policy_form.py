@@ -23,7 +23,7 @@ SENTENCES = {
     mistake.code: mistake
     for mistake in (
         Invalid("From {least} to {most}.", code="at_once"),
-        Invalid("From {least} to {most}, or nothing for no limit.", code="in_line"),
+        Invalid("From {least} to {most}, or nothing for no limit.", code="no_limit"),
         Invalid("At most {limit} minutes.", code="too_long"),
         Invalid("At most {limit} steps.", code="many_steps"),
         Invalid("Nobody on this line's roster has it, so nobody could be asked.", code="nobody_has"),
@@ -58,8 +58,8 @@ def shown(chosen: Policy) -> dict[str, str]:
         "wish_for": in_minutes(A_MINUTE if chosen.wish_for is None else chosen.wish_for),
         "usual_talk": in_minutes(chosen.usual_talk),
         "recovery": in_minutes(chosen.recovery),
-        "most_waiting": str(chosen.most_waiting or ""),
     }
+    form |= {name: str(getattr(chosen, name) or "") for name in policy.UP_TO}
     if chosen.wish_for is None:
         form["wish_required"] = "yes"
     form |= {f"skill-{skill}": "yes" for skill in chosen.skills}
@@ -94,6 +94,8 @@ def read(form: Form, line: Line, rosters: Rosters) -> tuple[dict[str, Any], dict
         usual_talk=_minutes(form, "usual_talk", wrong),
         recovery=_minutes(form, "recovery", wrong),
         most_waiting=_number(form, "most_waiting", wrong),
+        minutes_a_day=_number(form, "minutes_a_day", wrong),
+        contacts_a_day=_number(form, "contacts_a_day", wrong),
         steps=tuple(step for _, step in steps),
     )
     if not wrong and chosen != policy.read(line.policy):

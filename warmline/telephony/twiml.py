@@ -53,19 +53,28 @@ def reopening(language: str, opens: datetime | None, now: datetime) -> str:
     """When the line opens next, in words; nothing if it never does. `opens` is in the line's own zone."""
     if opens is None:
         return ""
-    words = _words(language)
-    days = (opens.date() - now.astimezone(opens.tzinfo).date()).days
+    days = _days(opens, now)
     # A weekday alone names one of the next seven days.
-    key = "reopens_today" if days <= 0 else "reopens" if days < 7 else "reopens_later"
-    hour = "%-I %p" if opens.minute == 0 else "%-I:%M %p"
-    return sentence(
-        language,
-        key,
-        day=words["days"][opens.weekday()],
-        date=opens.day,
-        month=words["months"][opens.month - 1],
-        time=opens.strftime(hour if language == "en" else "%H:%M"),
-    )
+    return _at(language, "reopens_today" if days <= 0 else "reopens" if days < 7 else "reopens_later", opens)
+
+
+def again(language: str, opens: datetime | None, now: datetime) -> str:
+    """When somebody may come again who may not today; nothing if nobody knows. `opens` is in the line's own zone."""
+    if opens is None:
+        return ""
+    days = _days(opens, now)
+    is_midnight = days == 1 and not opens.hour and not opens.minute  # "Friday at 12 AM" is misheard
+    return _at(language, "again_midnight" if is_midnight else "again" if days < 7 else "again_later", opens)
+
+
+def left(language: str, minutes: int | None, *, last: bool) -> str:
+    """What of today is left, in words: few minutes, or this conversation and no other; nothing if it is much."""
+    told = []
+    if minutes is not None:
+        told.append(sentence(language, "left_minutes" if minutes > 1 else "left_minute", minutes=minutes))
+    if last:
+        told.append(sentence(language, "left_last"))
+    return " ".join(told)
 
 
 def fill(language: str, own: str, **values: str) -> str:
@@ -139,9 +148,11 @@ def wish_menu(contact_id: str, language: str, wishes: Mapping[str, str], attempt
     return str(response)
 
 
-def enqueue(contact_id: str, queue: str) -> str:
-    """Into the waiting room."""
+def enqueue(contact_id: str, queue: str, language: str = "", told: str = "") -> str:
+    """Into the waiting room, after what is `told` in this language, if anything is."""
     response = VoiceResponse()
+    if told:
+        response.say(told, language=_words(language)["say"])
     _enqueue(response, contact_id, queue)
     return str(response)
 
@@ -430,6 +441,24 @@ def _enqueue(response: VoiceResponse, contact_id: str, queue: str) -> None:
 
 def _say(parent: VoiceResponse | Gather, language: str, key: str, **values: Any) -> None:
     parent.say(sentence(language, key, **values), language=_words(language)["say"])
+
+
+def _days(at: datetime, now: datetime) -> int:
+    """How many days lie between, where `at` is."""
+    return (at.date() - now.astimezone(at.tzinfo).date()).days
+
+
+def _at(language: str, key: str, at: datetime) -> str:
+    """A sentence of the catalogue with day and time."""
+    words, hour = _words(language), "%-I %p" if at.minute == 0 else "%-I:%M %p"
+    return sentence(
+        language,
+        key,
+        day=words["days"][at.weekday()],
+        date=at.day,
+        month=words["months"][at.month - 1],
+        time=at.strftime(hour if language == "en" else "%H:%M"),
+    )
 
 
 def _words(language: str) -> Mapping[str, Any]:

@@ -192,7 +192,7 @@ def _wish() -> remembering.Wish:
 
 
 def _afterwards() -> wrapup.Afterwards:
-    return wrapup.Afterwards(bool(request.form.get("heavy")), request.form.get("apart", ""))
+    return wrapup.Afterwards(bool(request.form.get("heavy")), request.form.get("apart", ""), request.form.get("exempt"))
 
 
 def _done(**answer: str) -> ResponseReturnValue:

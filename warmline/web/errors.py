@@ -42,6 +42,7 @@ TITLES = {
 # Where the form of an address stands that only takes one; where no other is named, whoever asks goes home.
 PAGES = {
     "directory.deactivate": "directory.one",
+    "history.lift_allowance": "history.contact",
     "history.notes": "history.contact",
     "lines.pause": "lines.settings",
     "lines.reopen": "lines.settings",

@@ -4,12 +4,12 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from babel import dates
-from flask import Blueprint, jsonify, render_template, request
+from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from routing.states import ContactState
 from warmline import clock
-from warmline.contacts import history
+from warmline.contacts import allowance, history
 from warmline.contacts.screens import past
 from warmline.errors import Invalid
 from warmline.models import Channel
@@ -58,6 +58,16 @@ def notes(contact_id: str) -> ResponseReturnValue:
         return jsonify(notes=[{"kind": note.kind, "by": note.by, "words": note.words} for note in opened])
     view = past.contact(access.account().organization_id, contact_id)
     return render_template("history/contact.html", view=view, notes=opened, now=now)
+
+
+@blueprint.post("/<contact_id>/allowance")
+@access.role("supervisor", "admin")
+def lift_allowance(contact_id: str) -> ResponseReturnValue:
+    """The caller of this contact may call without a limit today."""
+    allowance.lift(access.account(), contact_id, clock.now())
+    if wants_json():
+        return jsonify(ok=True)
+    return redirect(url_for("history.contact", contact_id=contact_id), 303)
 
 
 def _wanted() -> past.Wanted:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from routing.states import ContactState, EngagementState
 from warmline import db
+from warmline.contacts import allowance
 from warmline.contacts.screens.safety import HandoffShown
 from warmline.errors import NotFound
 from warmline.models import (
@@ -122,7 +123,11 @@ class PastHandoff:
 
 @dataclass(frozen=True, slots=True)
 class WholeContact:
+    """All of one contact. `limited`: the line limits its caller; `free_until`: but not before, says a supervisor."""
+
     row: PastContact
+    limited: bool
+    free_until: datetime | None
     parts: tuple[Part, ...]
     reports: tuple[PastReport, ...]
     handoffs: tuple[PastHandoff, ...]
@@ -181,9 +186,12 @@ def contact(organization_id: str, contact_id: str) -> WholeContact:
             select(Handoff, Peer.name).join(Peer, Peer.id == Handoff.peer_id).where(Handoff.contact_id == one.id)
         ).all()
         moments = _moments(session, one)
+        caller = one.caller
     turns = list(dict.fromkeys(part.peer_id for part, _ in engagements))
     return WholeContact(
         row=row,
+        limited=allowance.is_limited(one.line) and caller is not None,
+        free_until=caller.allowance_free_until if caller is not None else None,
         parts=tuple(Part(name, part.state, part.began_at, _talked(part), part.reason) for part, name in engagements),
         reports=tuple(
             PastReport(name, report.disposition, tuple(report.reasons), report.completed_at, bool(report.notes))

@@ -1,6 +1,6 @@
 """A peer's console."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from routing.allowance import NO_LIMIT, Left
 from routing.facts import TIMES
 from routing.states import (
     IN_QUEUE,
@@ -21,7 +22,7 @@ from routing.states import (
     activity,
 )
 from warmline import db
-from warmline.contacts import outbox
+from warmline.contacts import allowance, outbox
 from warmline.contacts.referrals import CORRECTION
 from warmline.contacts.screens import safety
 from warmline.contacts.screens.referrals import Beside, beside
@@ -94,6 +95,8 @@ class ContactEntry:
     card: dict[str, str] | None  # the line's crisis card
     reason: str | None
     rings: bool  # the caller is being called
+    limited: bool  # the line limits its callers
+    left: Left  # for this caller today, of a contact that goes on
 
     @property
     def live(self) -> bool:
@@ -135,6 +138,7 @@ class Draft:
     text_ok: bool
     heavy: bool = False
     apart: AskedBy | None = None
+    exempt: str | None = None
 
 
 NO_DRAFT = Draft(None, (), "", text_ok=False)
@@ -320,9 +324,7 @@ def _contacts(session: Session, peer_id: str, now: datetime) -> tuple[ContactEnt
             Contact.state,
             Contact.language,
             Contact.calling,
-            Line.name,
-            Line.time_zone,
-            Line.card,
+            Line,
             Report.completed_at,
         )
         .join(Contact, Contact.id == Engagement.contact_id)
@@ -341,7 +343,7 @@ def _contacts(session: Session, peer_id: str, now: datetime) -> tuple[ContactEnt
     )
     entries: dict[str, ContactEntry] = {}
     logged_done = 0
-    for engagement, state, language, calling, line, zone, card, completed_at in rows:
+    for engagement, state, language, calling, line, completed_at in rows:
         if engagement.contact_id in entries:
             continue  # the peer took this contact up again; the latest part is the one to show
         if completed_at and engagement.state is EngagementState.DONE:
@@ -351,8 +353,8 @@ def _contacts(session: Session, peer_id: str, now: datetime) -> tuple[ContactEnt
         entries[engagement.contact_id] = ContactEntry(
             id=engagement.contact_id,
             channel=engagement.channel,
-            line=line,
-            zone=zone,
+            line=line.name,
+            zone=line.time_zone,
             language=language,
             state=state,
             logged=completed_at is not None,
@@ -361,11 +363,20 @@ def _contacts(session: Session, peer_id: str, now: datetime) -> tuple[ContactEnt
             began_at=engagement.began_at,
             active_at=engagement.active_at,
             wrap_by=engagement.wrap_by,
-            card=card,
+            card=line.card,
             reason=engagement.reason,
             rings=calling == engagement.id,
+            limited=(limited := allowance.is_limited(line)),
+            left=_left(session, engagement, now) if limited else NO_LIMIT,
         )
     return tuple(entries.values())
+
+
+def _left(session: Session, engagement: Engagement, now: datetime) -> Left:
+    """What the caller has left today, while they talk."""
+    if engagement.state is not EngagementState.ACTIVE:
+        return NO_LIMIT
+    return allowance.left(session, session.get_one(Contact, engagement.contact_id), now)
 
 
 def _to_open(contacts: tuple[ContactEntry, ...], contact_id: str | None) -> ContactEntry | None:
@@ -436,6 +447,9 @@ def _draft(session: Session, peer_id: str, entry: ContactEntry) -> Draft:
     report = session.scalars(
         select(Report).where(Report.contact_id == entry.id, Report.peer_id == peer_id)
     ).one_or_none()
+    exempt = session.scalar(select(Contact.exempt).where(Contact.id == entry.id)) if entry.limited else None
     if report is None:
-        return NO_DRAFT
-    return Draft(report.disposition, tuple(report.reasons), report.notes, report.text_ok, report.heavy, report.apart)
+        return replace(NO_DRAFT, exempt=exempt)
+    return Draft(
+        report.disposition, tuple(report.reasons), report.notes, report.text_ok, report.heavy, report.apart, exempt
+    )

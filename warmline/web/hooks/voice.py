@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from routing.states import IN_QUEUE, LIVE_CONTACT, ContactState
 from warmline import clock
-from warmline.contacts import calling_back, connect, intake, parting, survey, telling, wishes
+from warmline.contacts import allowance, calling_back, connect, intake, parting, survey, telling, wishes
 from warmline.db import reading
 from warmline.errors import Conflict, NotFound
 from warmline.models import Contact
@@ -77,7 +77,7 @@ def instead(contact_id: str) -> Response:
         return answer(_next_for(contact))
     if keys == intake.STAY_KEY:
         contact = intake.stay(contact.id, now)
-        return answer(_enqueue(contact))
+        return answer(_enqueue(contact, now))
     if chosen in contact.line.languages:
         return answer(_admit(contact, chosen, now))
     if keys and attempt < twiml.MENU_TRIES:
@@ -97,7 +97,7 @@ def wish(contact_id: str) -> Response:
     contact, had_meaning = wishes.choose(contact.id, keys, now)
     if not had_meaning and attempt < twiml.MENU_TRIES:
         return answer(_wish_or_enqueue(contact, now, attempt + 1))
-    return answer(_enqueue(contact))
+    return answer(_enqueue(contact, now))
 
 
 @blueprint.post("/contacts/<contact_id>/wait")
@@ -183,7 +183,7 @@ def dropped(contact_id: str) -> Response:
     if request.args.get("pressed"):
         contact = _contact(contact_id)
         if contact.state in LIVE_CONTACT:
-            return answer(_enqueue(contact))
+            return answer(_enqueue(contact, clock.now()))
     return _back(contact_id)
 
 
@@ -403,7 +403,7 @@ def _next_for(contact: Contact) -> str:
         if prospect is intake.Prospect.NONE and intake.nobody_left(contact.id, now):
             return _next_for(_contact(contact.id))
     if contact.state in LIVE_CONTACT:
-        return _enqueue(contact)
+        return _enqueue(contact, now)
     return _last_words(contact, now)
 
 
@@ -415,6 +415,8 @@ def _last_words(contact: Contact, now: datetime) -> str:
         told = dict.fromkeys((language, *line.languages))
         return twiml.speak_and_hang_up({each: lines.closed_message(line, "outside_hours", each, now) for each in told})
     if contact.state is ContactState.MISSED:
+        if contact.ended_how == intake.Admission.ALLOWANCE:
+            return twiml.say_and_hang_up(language, "allowance", again=allowance.again(contact, language))
         _, spoken = intake.choices(contact.id, now)
         usual = "nobody_speaks" if spoken else "nobody_on_shift"
         return twiml.say_and_hang_up(language, contact.ended_how or usual)
@@ -442,11 +444,13 @@ def _admit(contact: Contact, language: str, now: datetime) -> str:
 def _wish_or_enqueue(contact: Contact, now: datetime, attempt: int = 1) -> str:
     """Into the queue, after the menu of wishes if there is anything to choose."""
     wanted = wishes.menu(contact, now)
-    return twiml.wish_menu(contact.id, contact.language, wanted, attempt) if wanted else _enqueue(contact)
+    return twiml.wish_menu(contact.id, contact.language, wanted, attempt) if wanted else _enqueue(contact, now)
 
 
-def _enqueue(contact: Contact) -> str:
-    return twiml.enqueue(contact.id, contact.line_id)
+def _enqueue(contact: Contact, now: datetime) -> str:
+    """Into the queue; who arrives hears before that what is left of today, if it is little."""
+    told = allowance.in_advance(contact, now) if contact.state is ContactState.ARRIVING else ""
+    return twiml.enqueue(contact.id, contact.line_id, contact.language, told)
 
 
 def _keys() -> str:
