@@ -29,7 +29,7 @@ SAID = {
 
 @pytest.mark.parametrize(
     ("name", "database"),
-    [("webhooks", "SQLite"), ("consoles", "SQLite"), ("claims", "SQLite"), ("claims", "PostgreSQL")],
+    [("webhooks", "SQLite"), ("consoles", "SQLite"), ("claims", "PostgreSQL")],
 )
 def test_a_bench_measures(name: str, database: str) -> None:
     command = [sys.executable, "-m", f"bench.{name}", "--databases", database, *SMALL[name].split()]

@@ -30,7 +30,7 @@ from warmline.models import Channel, Contact, Event, Leg, LegKind, Line, Offer, 
 from warmline.models.base import new_id
 from warmline.models.history import begin
 
-SECONDS = float(os.environ.get("RACE_SECONDS", "10"))  # at most: it is over when everybody is served
+SECONDS = float(os.environ.get("RACE_SECONDS", "6"))  # at most: it is over when everybody is served
 CONTACTS = int(os.environ.get("RACE_CONTACTS", "200"))
 PEERS = int(os.environ.get("RACE_PEERS", "20"))
 PROCESSES = int(os.environ.get("RACE_PROCESSES", "8"))
