@@ -87,6 +87,7 @@ def test_a_declined_call_is_offered_on(product: Product, peers: list[Console]) -
     assert onward["contact"] == offer["contact"]
     peer2.accepts(onward)
     caller.is_in("conference")
+    eventually(lambda: peer2.state["activity"] == "talking")  # the conference has told us
     caller.hangs_up()
     eventually(lambda: peer2.state["activity"] == "wrapping")
 

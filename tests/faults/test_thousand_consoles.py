@@ -55,7 +55,7 @@ def test_a_thousand_consoles_do_not_slow_a_webhook(postgres: Databases, postgres
         f"{full_worst * 1000:.0f} ms ({full_worst / usual_worst:.2f} times)"
     )
     assert full < 3 * usual
-    assert full_worst < max(3 * usual_worst, 1), "one second of the phone company's fifteen is nothing"
+    assert full_worst < max(3 * usual_worst, 5), "a third of the phone company's fifteen seconds"
 
 
 def heartbeats(database_url: str) -> list[datetime]:
