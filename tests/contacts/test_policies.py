@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from routing.facts import MakeOffer
 from routing.policy import Policy, Skill, Step, StepKind, Strategy
+from routing.states import PeerStatus
 from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, World
 from warmline import db
 from warmline.contacts import dispatch, offers, parting, texts, wrapup
@@ -180,13 +181,13 @@ class TestRingingSeveral:
         chooses(world, Policy(strategy=Strategy.RING_SEVERAL, several=3))
         with db.transaction() as session:
             for peer in three:
-                session.get_one(Peer, peer.id).status = "break"  # type: ignore[assignment]  # the enum's value
+                session.get_one(Peer, peer.id).status = PeerStatus.BREAK
         first, _ = world.waits()
         world.now += timedelta(seconds=1)
         second, _ = world.waits(OTHER_CALLER)
         with db.transaction() as session:
             for peer in three:
-                session.get_one(Peer, peer.id).status = "available"  # type: ignore[assignment]  # the enum's value
+                session.get_one(Peer, peer.id).status = PeerStatus.AVAILABLE
         assert dispatch.run(world.lantern, world.now) == 3
         assert (len(rung(world, first)), len(rung(world, second))) == (2, 1)
 

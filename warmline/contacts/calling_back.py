@@ -19,8 +19,7 @@ from routing.ranking import Priority
 from routing.states import IN_QUEUE, ContactState, LegState, RequestState
 from warmline.contacts import dispatch, holding, legs, news, outbox, parting
 from warmline.db import reading, transaction
-from warmline.models import Caller, Channel, Contact, Leg, LegKind, Line, RequestKind
-from warmline.models.base import new_id
+from warmline.models import Caller, Channel, Contact, Leg, Line, RequestKind
 from warmline.models.history import advance, begin, record
 from warmline.people import lines
 
@@ -258,17 +257,7 @@ def take_place(session: Session, contact: Contact, call_sid: str, now: datetime)
         advance(session, before, "ended", now, ended_at=now)
     legs.unclaim_call(session, contact, now)
     _is_here(session, contact, "callback_called_in", now)
-    leg = Leg(
-        id=new_id(),
-        organization_id=contact.organization_id,
-        contact_id=contact.id,
-        kind=LegKind.CALLER,
-        call_sid=call_sid,
-        state=LegState.STARTED,
-        began_at=now,
-        checked_at=now,
-    )
-    begin(session, now, leg)
+    begin(session, now, Leg.of_caller(contact, call_sid, now))
     return contact
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, func, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased, lazyload
 
-from routing.states import IN_QUEUE, ContactState, LegState
+from routing.states import IN_QUEUE, ContactState
 from warmline.contacts import allowance, calling_back, dispatch, holding, legs, news
 from warmline.db import reading, transaction
 from warmline.errors import NotFound
@@ -261,17 +261,7 @@ def _open(session: Session, call_sid: str, caller_number: str, dialled: str, now
         language=line.languages[0],
         arrived_at=now,
     )
-    leg = Leg(
-        id=new_id(),
-        organization_id=line.organization_id,
-        contact_id=contact.id,
-        kind=LegKind.CALLER,
-        call_sid=call_sid,
-        state=LegState.STARTED,
-        began_at=now,
-        checked_at=now,
-    )
-    begin(session, now, contact, leg)
+    begin(session, now, contact, Leg.of_caller(contact, call_sid, now))
     return contact
 
 

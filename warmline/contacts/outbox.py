@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 from routing.states import LegState, MessageState, RequestState
 from warmline.contacts import holding, news
 from warmline.db import after_commit, reading, transaction
-from warmline.models import Contact, Engagement, Leg, LegKind, LineNumber, Message, OutsideRequest, RequestKind
+from warmline.models import Contact, Engagement, Leg, LineNumber, Message, OutsideRequest, RequestKind
 from warmline.models.base import new_id
 from warmline.models.history import advance, begin
 from warmline.telephony import gateway
@@ -130,16 +130,7 @@ def adopt(session: Session, contact: Contact, call: str, call_sid: str, now: dat
     other = holding.caller_leg(session, contact.id)
     if contact.callback_at is None or (other is not None and other.state is not LegState.ENDED):
         return None
-    leg = Leg(
-        id=new_id(),
-        organization_id=contact.organization_id,
-        contact_id=contact.id,
-        kind=LegKind.CALLER,
-        call_sid=call_sid,
-        state=LegState.STARTED,
-        began_at=now,
-        checked_at=now,
-    )
+    leg = Leg.of_caller(contact, call_sid, now)
     begin(session, now, leg)
     if contact.calling is None:  # given up already, and it rings all the same
         contact.calling, contact.callback_due_at = call, now + CALL_LASTS

@@ -7,7 +7,8 @@ from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from routing.states import LegState
-from warmline.models.base import Base, UtcDateTime, id_column, state_column
+from warmline.models.base import Base, UtcDateTime, id_column, new_id, state_column
+from warmline.models.contact import Contact
 
 _LIVE = text("state != 'ended'")
 _LIVE_CALLER = text("kind = 'caller' AND state != 'ended'")
@@ -43,3 +44,17 @@ class Leg(Base):
     began_at: Mapped[datetime] = mapped_column(UtcDateTime)
     checked_at: Mapped[datetime] = mapped_column(UtcDateTime)  # when the phone company was last heard of it
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    @classmethod
+    def of_caller(cls, contact: Contact, call_sid: str, now: datetime) -> "Leg":
+        """The call in which a contact's caller is on the phone; it has just begun."""
+        return cls(
+            id=new_id(),
+            organization_id=contact.organization_id,
+            contact_id=contact.id,
+            kind=LegKind.CALLER,
+            call_sid=call_sid,
+            state=LegState.STARTED,
+            began_at=now,
+            checked_at=now,
+        )
