@@ -1,7 +1,6 @@
 """The servers that tests share, the databases that they fill anew, and the browser that they drive."""
 
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import Engine, event, make_url
 
-from tests.servers import Databases, Postgres, Redis, chromium_path
+from tests.servers import Databases, Postgres, Redis, Refilled, chromium_path
 from warmline import db
 
 # How long one example takes says nothing while other tests keep every core busy.
@@ -69,9 +68,9 @@ def kept_engines() -> Iterator[None]:
 def copied(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], AbstractContextManager[str]]:
-    """Copies the database at a URL, for one test at a time: every copy of a kind has the same URL."""
+    """Copies the database at a URL, for one test at a time: every copy of it has the same URL."""
     folder = tmp_path_factory.mktemp("copied")
-    name = f"warmline_test_{secrets.token_hex(6)}"
+    refilled: dict[str, Refilled] = {}
 
     @contextmanager
     def copy(template: str) -> Iterator[str]:
@@ -84,11 +83,12 @@ def copied(
             yield url
             db.connect(url).dispose()  # else the next test would meet this one's rows in a connection that is kept
         else:
-            databases: Databases = request.getfixturevalue("postgres")
-            url = databases.database(template, name)
-            yield url
-            db.connect(url).dispose()
-            databases.drop(url)
+            # Its connections stay open: a new one must first learn every table again.
+            if template not in refilled:
+                refilled[template] = Refilled(request.getfixturevalue("postgres"), template)
+            else:
+                refilled[template].refill()
+            yield refilled[template].url
 
     return copy
 

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from tests import servers
-from tests.servers import Databases, MissingServerError, Postgres, Redis, postgres_binaries
+from tests.servers import Databases, MissingServerError, Postgres, Redis, Refilled, postgres_binaries
 
 QUICK = 5  # seconds, for what takes less than one on two free cores
 
@@ -94,6 +94,30 @@ def test_databases_are_empty_copied_and_dropped(postgres: Databases):
         engine.connect()
     copy.dispose()
     empty.dispose()
+
+
+def test_a_refilled_database_is_as_its_template_whatever_happened_in_it(postgres: Databases):
+    template = create_engine(postgres.database())
+    run(template, "CREATE TABLE line (id serial PRIMARY KEY)")
+    run(template, "CREATE TABLE call (id serial PRIMARY KEY, line int REFERENCES line)")
+    run(template, "INSERT INTO line DEFAULT VALUES")
+    template.dispose()
+
+    refilled = Refilled(postgres, template.url.render_as_string())
+    engine = create_engine(refilled.url)
+    for _ in range(2):
+        forgotten = engine.connect()
+        forgotten.execute(text("INSERT INTO line DEFAULT VALUES"))
+        run(engine, "INSERT INTO call (line) VALUES (1)")
+        refilled.refill()
+        with pytest.raises(OperationalError, match="terminating connection"):
+            forgotten.execute(text("SELECT 1"))
+        forgotten.close()
+        assert run(engine, "SELECT id FROM line") == [(1,)]
+        assert run(engine, "SELECT id FROM call") == []
+    assert run(engine, "INSERT INTO line DEFAULT VALUES RETURNING id") == [(2,)]
+    assert run(engine, "INSERT INTO call (line) VALUES (1) RETURNING id") == [(1,)]
+    engine.dispose()
 
 
 def test_redis_can_be_killed_restarted_and_stalled(own_redis: Redis):

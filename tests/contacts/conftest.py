@@ -6,33 +6,33 @@ from contextlib import AbstractContextManager
 import pytest
 from sqlalchemy import Engine
 
-from tests.contacts.world import World, create_schema
+from tests.contacts.world import World, prepare
 from tests.servers import Databases
 from warmline import db
 
 
 @pytest.fixture(scope="session")
 def sqlite_schema(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A SQLite database with our tables and no rows, to be copied."""
-    return prepare(f"sqlite:///{tmp_path_factory.mktemp('schema')}/warmline.db")
+    """A SQLite database with our tables and a world's people, to be copied."""
+    return prepared(f"sqlite:///{tmp_path_factory.mktemp('schema')}/warmline.db")
 
 
 @pytest.fixture(scope="session")
 def postgresql_schema(postgres: Databases) -> str:
-    """A PostgreSQL database with our tables and no rows, to be copied."""
-    return prepare(postgres.database())
+    """A PostgreSQL database with our tables and a world's people, to be copied."""
+    return prepared(postgres.database())
 
 
-def prepare(url: str) -> str:
+def prepared(url: str) -> str:
     engine = db.connect(url)
-    create_schema(engine)
+    prepare(engine)
     engine.dispose()
     return url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine(request: pytest.FixtureRequest, copied: Callable[[str], AbstractContextManager[str]]) -> Iterator[Engine]:
-    """An empty database with our tables, of either kind."""
+    """A database with a world's people, of either kind."""
     with copied(request.getfixturevalue(f"{request.param}_schema")) as url:
         yield db.connect(url)
 

@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 
 from routing.states import LIVE_CONTACT, LIVE_ENGAGEMENT
 from tests.company import Call, Company, Telling
-from tests.contacts.world import CALLER, GEORGIA, World
+from tests.contacts.world import CALLER, GEORGIA, World, populate
 from warmline import clock
 from warmline.contacts import availability, offers, parting, wrapup
 from warmline.errors import DomainError
@@ -233,6 +233,7 @@ def begin(engine: Engine, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) 
     ids = (uuid.UUID(int=number) for number in count(1))
     # The same story must be the same again: of two equal peers the id decides.
     monkeypatch.setattr(base, "uuid", SimpleNamespace(uuid4=lambda: next(ids)))
+    populate(engine)
     world = World(engine)
     monkeypatch.setattr(clock, "now", lambda: world.now)
     return Story(world, client)

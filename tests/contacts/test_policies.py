@@ -69,7 +69,7 @@ def rung(world: World, contact_id: str) -> set[str]:
 @pytest.fixture
 def three(world: World) -> tuple[Peer, Peer, Peer]:
     """Three peers of one line, available in this order."""
-    third = world._peer(world.lantern, "peer3", ["en"])
+    third = world.hires("peer3", ["en"])
     world.available(world.peer1, world.peer2, third)
     return world.peer1, world.peer2, third
 

@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from routing.facts import MakeOffer
 from routing.states import PeerStatus
-from tests.contacts.world import CALLER, FIELD_KEY, GEORGIA, OTHER_CALLER, World
+from tests.contacts.world import CALLER, FIELD_KEY, GEORGIA, OTHER_CALLER, World, prepare
 from warmline import clock, db
 from warmline.contacts import (
     availability,
@@ -86,7 +86,7 @@ def times(count: int, act: Callable[..., Any], *arguments: Any) -> list[Callable
 
 def crowd(world: World, size: int) -> list[Peer]:
     """So many peers of Lantern."""
-    more = [world._peer(world.lantern, f"peer{number}", ["en"]) for number in range(3, size + 1)]
+    more = [world.hires(f"peer{number}", ["en"]) for number in range(3, size + 1)]
     return [world.peer1, world.peer2, *more]
 
 
@@ -681,7 +681,7 @@ def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engin
     """An SQLite database that refuses at once whatever it is busy for."""
     monkeypatch.setattr(db, "SQLITE_BUSY_SECONDS", 0)
     engine = db.connect(f"sqlite:///{tmp_path / 'impatient.db'}")
-    Contact.metadata.create_all(engine)
+    prepare(engine)
     yield engine
     engine.dispose()
 

@@ -43,6 +43,8 @@ OTHER_CALLER = "+14045550124"
 QUEUE = "QU" + "0" * 32
 
 FIELD_KEY = Fernet.generate_key().decode()
+BEGINNING = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
+PROMPTS = prompts.load()
 
 
 @dataclass
@@ -96,56 +98,23 @@ class World:
     """Lantern with peer1 (English) and peer2 (English, Spanish), Harbor with the outsider; all on shift, all away."""
 
     def __init__(self, engine: Engine) -> None:
-        self.now = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
+        self.now = BEGINNING
         self.company = RecordingCompany()
         self.pushed: list[tuple[str, str, str]] = []
         self._sids = count(1)
         Keys.use([FIELD_KEY], "an index key of the tests, and only theirs")
         db.bind(engine)
         gateway.use(self.company)
-        twiml.use(prompts.load(), "https://warmline.example.org")
+        twiml.use(PROMPTS, "https://warmline.example.org")
         outbox.use(lambda: self.now)
         push.use(lambda room, what, id: self.pushed.append((room, what, id)))
-        lantern = self._organization("Lantern Peer Network", "Georgia", GEORGIA)
-        harbor = self._organization("Harbor Voices", "Harbor", HARBOR)
-        self.lantern = lantern
-        self.peer1 = self._peer(lantern, "peer1", ["en"])
-        self.peer2 = self._peer(lantern, "peer2", ["en", "es"])
-        self.outsider = self._peer(harbor, "outsider", ["en"])
+        peers = {peer.name: peer for peer in self.all(Peer)}
+        self.peer1, self.peer2, self.outsider = peers["peer1"], peers["peer2"], peers["outsider"]
+        self.lantern = self.peer1.organization_id
 
-    def _organization(self, name: str, line: str, number: str) -> str:
-        with db.transaction() as session:
-            organization = Organization(id=new_id(), name=name)
-            session.add(organization)
-            session.flush()
-            row = Line(
-                id=new_id(), organization_id=organization.id, name=line, time_zone="America/New_York",
-                languages=["en", "es"], hours={},
-            )  # fmt: skip
-            session.add(row)
-            session.flush()
-            session.add(LineNumber(number=number, line_id=row.id))
-            return organization.id
-
-    def _peer(self, organization_id: str, name: str, languages: list[str]) -> Peer:
-        with db.transaction() as session:
-            account = Account(
-                id=new_id(), organization_id=organization_id, role=Role.PEER, name=name,
-                email=f"{name}@example.org", email_hash=keyed_hash(name), password_hash="-",
-            )  # fmt: skip
-            session.add(account)
-            session.flush()
-            peer = Peer(
-                id=new_id(), organization_id=organization_id, account_id=account.id, name=name, languages=languages,
-                status=PeerStatus.OFF, status_at=self.now, idle_since=self.now,
-            )  # fmt: skip
-            session.add(peer)
-            session.flush()
-            for line_id in session.scalars(select(Line.id).where(Line.organization_id == organization_id)):
-                session.add(
-                    Shift(id=new_id(), peer_id=peer.id, line_id=line_id, starts_at=self.now - timedelta(hours=1))
-                )
-            return peer
+    def hires(self, name: str, languages: list[str]) -> Peer:
+        """One more peer of Lantern, on shift and away."""
+        return _peer(self.lantern, name, languages, self.now)
 
     # What people do
 
@@ -259,8 +228,55 @@ class World:
         return self.all(Leg, call_sid=call_sid)[0]
 
 
-def create_schema(engine: Engine) -> None:
+def prepare(engine: Engine) -> None:
+    """Fill a new database with our tables and with a World's people."""
     Base.metadata.create_all(engine)
+    populate(engine)
+
+
+def populate(engine: Engine) -> None:
+    """Fill a database without rows with the organizations, lines and peers of a World."""
+    Keys.use([FIELD_KEY], "an index key of the tests, and only theirs")
+    db.bind(engine)
+    lantern = _organization("Lantern Peer Network", "Georgia", GEORGIA)
+    harbor = _organization("Harbor Voices", "Harbor", HARBOR)
+    _peer(lantern, "peer1", ["en"])
+    _peer(lantern, "peer2", ["en", "es"])
+    _peer(harbor, "outsider", ["en"])
+
+
+def _organization(name: str, line: str, number: str) -> str:
+    with db.transaction() as session:
+        organization = Organization(id=new_id(), name=name)
+        session.add(organization)
+        session.flush()
+        row = Line(
+            id=new_id(), organization_id=organization.id, name=line, time_zone="America/New_York",
+            languages=["en", "es"], hours={},
+        )  # fmt: skip
+        session.add(row)
+        session.flush()
+        session.add(LineNumber(number=number, line_id=row.id))
+        return organization.id
+
+
+def _peer(organization_id: str, name: str, languages: list[str], at: datetime = BEGINNING) -> Peer:
+    with db.transaction() as session:
+        account = Account(
+            id=new_id(), organization_id=organization_id, role=Role.PEER, name=name,
+            email=f"{name}@example.org", email_hash=keyed_hash(name), password_hash="-",
+        )  # fmt: skip
+        session.add(account)
+        session.flush()
+        peer = Peer(
+            id=new_id(), organization_id=organization_id, account_id=account.id, name=name, languages=languages,
+            status=PeerStatus.OFF, status_at=at, idle_since=at,
+        )  # fmt: skip
+        session.add(peer)
+        session.flush()
+        for line_id in session.scalars(select(Line.id).where(Line.organization_id == organization_id)):
+            session.add(Shift(id=new_id(), peer_id=peer.id, line_id=line_id, starts_at=at - timedelta(hours=1)))
+        return peer
 
 
 __all__ = ["CALLER", "GEORGIA", "HARBOR", "OTHER_CALLER", "QUEUE", "RecordingCompany", "World", "dispatch"]

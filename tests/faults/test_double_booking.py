@@ -20,7 +20,7 @@ import pytest
 from sqlalchemy import Engine, select, text
 
 from routing.states import CONTACT, ENGAGEMENT, LEG, OFFER, ContactState, OfferState, PeerStatus
-from tests.contacts.world import FIELD_KEY, QUEUE, World, create_schema
+from tests.contacts.world import FIELD_KEY, QUEUE, World, prepare
 from tests.faults.colliding import Hands
 from tests.servers import Databases
 from tests.warm import Forked, Warm
@@ -179,7 +179,7 @@ def fill(world: World) -> None:
         line = session.scalars(select(Line).where(Line.organization_id == world.lantern)).one()
         line.policy = {"strategy": "ring_several", "several": 3}
     for number in range(3, PEERS + 1):
-        world._peer(world.lantern, f"peer{number}", ["en", "es"][: 1 + number % 2])
+        world.hires(f"peer{number}", ["en", "es"][: 1 + number % 2])
     peers = world.all(Peer, organization_id=world.lantern)
     availability.all_seen(peers, now)
     for peer in peers:
@@ -206,7 +206,7 @@ def fill(world: World) -> None:
 @pytest.fixture
 def race(postgres: Databases, tmp_path: Path) -> Iterator[Race]:
     url = postgres.database()
-    create_schema(db.connect(url))
+    prepare(db.connect(url))
     yield Race(url, tmp_path)
     db.bound().dispose()
     postgres.drop(url)
