@@ -554,8 +554,8 @@ MUTANTS = [
     Mutant(
         "a call is asked for by one clock",
         "warmline/contacts/asking.py",
-        "        for leg in legs:\n            leg.checked_at = now\n",
-        "",
+        "Leg.call_sid == call_sid, Leg.state != LegState.ENDED, Leg.checked_at <= now - ASK_AFTER",
+        "Leg.call_sid == call_sid",
         GUARDS + "two_clocks_ask_for_a_call_once[sqlite]",
     ),
     Mutant(
