@@ -606,7 +606,7 @@ MUTANTS = [
         "warmline/web/access.py",
         "        abort(401)\n    csrf.protect()\n",
         "        abort(401)\n",
-        "tests/web/test_fuzz.py::test_no_form_changes_anything_without_its_own_token[sqlite-/console/status]",
+        ACCESS + "without_a_token_nothing_is_changed[sqlite]",
     ),
 ]
 
