@@ -90,6 +90,8 @@ def tick(at: datetime, heard_since: datetime = LONG_AGO) -> None:
         db.later(outbox.deliver, contact_id)
     for call_sid in asking.unheard(at):
         db.later(asking.ask, call_sid, at)
+    for request_id in asking.unanswered(at):
+        db.later(asking.ask_for_call, request_id, at)
     for organization_id in dispatch.organizations_waiting():
         _attempt(dispatch.run, organization_id, at)
 
