@@ -62,7 +62,7 @@ class RequestState(StrEnum):
     SENDING = "sending"  # claimed by a process
     DONE = "done"
     REFUSED = "refused"  # certainly not done, and asking again would not help
-    UNKNOWN = "unknown"  # may have been done
+    UNKNOWN = "unknown"  # may have been done; of a call to somebody the phone company is asked
 
 
 class SurveyState(StrEnum):
@@ -169,6 +169,8 @@ REQUEST: Mapping[tuple[StrEnum, str], StrEnum] = {
     (R.SENDING, "refused"): R.REFUSED,
     (R.SENDING, "retry"): R.PENDING,  # certainly not taken
     (R.SENDING, "unknown"): R.UNKNOWN,
+    (R.UNKNOWN, "done"): R.DONE,  # an answer that was late, or was found by asking
+    (R.UNKNOWN, "not_made"): R.PENDING,  # a call, as the phone company says
 }
 
 SURVEY: Mapping[tuple[StrEnum, str], StrEnum] = {

@@ -46,6 +46,7 @@ class Call:
     ends_room: bool = False
     queued_at: datetime | None = None
     status_path: str = "/twilio/voice/status"
+    made: tuple[str, str, datetime] | None = None  # by us: from, to, when
 
 
 @dataclass
@@ -232,11 +233,17 @@ class Company:
             if engagement_id in self.rung:
                 self.wrong.append("a second call for one engagement")
             self.rung.add(engagement_id)
-            call = Call(self.time.sid(), None, status_path=status_path)
+            call = Call(self.time.sid(), None, status_path=status_path, made=(sender, recipient, self.time.now))
             self.calls[call.sid] = call
             self._later(status_path, CallSid=call.sid, CallStatus="initiated")
             self._ask(call, path)
             return call.sid
+        raise AssertionError
+
+    def calls_made(self, sender: str, recipient: str, since: datetime) -> list[str]:
+        with self._trouble():
+            made = [(call.sid, *call.made) for call in reversed(self.calls.values()) if call.made]
+            return [sid for sid, of, to, at in made if (of, to) == (sender, recipient) and at >= since]
         raise AssertionError
 
     def redirect(self, call_sid: str, path: str) -> None:

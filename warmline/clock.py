@@ -89,6 +89,7 @@ def _due(at: datetime, heard_since: datetime) -> list[tuple[Callable[[Any, datet
             (wishes.stranded, wishes.lift),
             (outbox.due, _send),
             (asking.unheard, _ask),
+            (asking.unanswered, _ask_for_call),
         ):
             try:
                 found += [(act, subject) for subject in question(session, at)]
@@ -112,6 +113,10 @@ def _send(contact_id: str, at: datetime) -> None:
 def _ask(call_sid: str, at: datetime) -> None:
     if asking.claim(call_sid, at):
         db.later(asking.ask, call_sid, at)
+
+
+def _ask_for_call(request_id: str, at: datetime) -> None:
+    db.later(asking.ask_for_call, request_id, at)
 
 
 def clean(at: datetime) -> None:

@@ -24,7 +24,7 @@ def shape(call: Call) -> dict[str, Any]:
         "api_version": "2010-04-01",
         "date_created": rfc2822(call.created),
         "date_updated": rfc2822(call.ended_at or call.answered_at or call.created),
-        "start_time": rfc2822(call.answered_at or call.created),
+        "start_time": None if call.status == "queued" else rfc2822(call.answered_at or call.created),
         "end_time": rfc2822(call.ended_at) if call.ended_at else None,
         "duration": None if call.duration is None else str(call.duration),
         "direction": call.direction,

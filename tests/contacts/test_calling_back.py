@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, QUEUE, World
 from warmline import clock, db
-from warmline.contacts import calling_back, connect, intake, offers, parting, texts, wrapup
-from warmline.models import Contact, Engagement, Leg, Line, Message, Peer, Shift
+from warmline.contacts import asking, calling_back, connect, intake, offers, outbox, parting, texts, wrapup
+from warmline.models import Contact, Engagement, Leg, Line, Message, Offer, OutsideRequest, Peer, Shift
 from warmline.telephony.gateway import Membership, NotTaken, Refused, Uncertain
 
 STEP = {"steps": [{"after": 60, "kind": "callback"}]}
@@ -324,46 +324,11 @@ def test_a_call_that_is_refused_is_a_try_and_frees_the_peer(world: World) -> Non
     assert world.contact(contact_id).callback_tries == 1
 
 
-@pytest.mark.parametrize("how", ["answer lost", "killed after", "nothing happened"])
-def test_a_call_of_which_nobody_knows_whether_it_was_made_is_not_made_twice(world: World, how: str) -> None:
-    promises(world)
-    contact_id, _ = books(world)
-    world.available(world.peer1)
-    engagement = world.accepts(world.peer1)
-    if how == "killed after":
-
-        def die() -> None:
-            raise KeyboardInterrupt
-
-        world.company.before = die
-        with pytest.raises(KeyboardInterrupt):
-            world.comes_up(engagement)
-        world.company.before = None
-    else:
-        world.company.failures = [Uncertain("timeout")]
-        world.comes_up(engagement)
-    world.pass_time(15)
-    assert calls_made(world) == 1
-    if how != "nothing happened":  # the phone company tells us of its call, and the caller takes it
-        takes(world, engagement, f"CA7{1:031d}")
-        assert world.contact(contact_id).state == "connected"
-        return
-    world.pass_time(60)
-    assert world.activity(world.peer1) == "idle"
-    assert world.contact(contact_id).callback_tries == 1
-    assert calling_back.heard(contact_id, engagement.id, "CA71", world.now, finished=True) is None
-    parting.leg_ended("CA71", world.now)
-    assert world.contact(contact_id).callback_tries == 1, "told late that it rang: not counted twice"
-
-
 def test_a_call_that_rings_after_we_gave_it_up_is_taken_all_the_same(world: World) -> None:
-    promises(world)
-    contact_id, _ = books(world)
-    world.available(world.peer1)
-    world.company.failures = [Uncertain("timeout")]
-    engagement = world.accepts(world.peer1)
-    world.comes_up(engagement)
+    contact_id, engagement = is_rung_perhaps(world)
+    world.company.failures = [Uncertain("timeout")] * 9
     world.pass_time(75)
+    world.company.failures.clear()
     assert world.contact(contact_id).state == "waiting"
     assert calling_back.heard(contact_id, engagement.id, "CA71", world.now) is not None
     calling_back.take(contact_id, "CA71", world.now)
@@ -381,6 +346,243 @@ def test_a_call_whose_end_nobody_tells_is_asked_about(world: World) -> None:
     world.pass_time(15)
     assert world.activity(world.peer1) == "idle"
     assert world.contact(contact_id).callback_tries == 1
+
+
+# Nobody knows whether a call was made
+
+
+def is_rung_perhaps(world: World, peer: Peer | None = None, *, how: str = "answer lost") -> tuple[str, Engagement]:
+    """The request to call the caller goes out, and nobody hears what became of it: the contact and the engagement."""
+    if peer is None:
+        promises(world)
+        books(world)
+        world.available(peer := world.peer1)
+    engagement = world.accepts(peer)
+    if how == "killed":
+
+        def die() -> None:
+            raise KeyboardInterrupt
+
+        world.company.before = die
+        with pytest.raises(KeyboardInterrupt):
+            world.comes_up(engagement)
+        world.company.before = None
+    else:
+        world.company.failures = [Uncertain("timeout")]
+        world.comes_up(engagement)
+    return engagement.contact_id, engagement
+
+
+def is_asked(world: World) -> int:
+    """How often the phone company was asked about calls of ours."""
+    return [asked[0] for asked in world.company.asked].count("calls made")
+
+
+def the_request(world: World) -> OutsideRequest:
+    (request,) = world.requests("call_caller")
+    return request
+
+
+LOST = f"CA7{1:031d}"  # of a call that was made, though we have not heard the answer
+HOW = pytest.mark.parametrize("how", ["answer lost", "killed"])
+
+
+@HOW
+def test_a_call_of_which_its_own_webhook_tells_is_not_asked_about(world: World, how: str) -> None:
+    contact_id, engagement = is_rung_perhaps(world, how=how)
+    world.pass_time(15)
+    takes(world, engagement, LOST)
+    assert the_request(world).state == "done"
+    world.pass_time(30)
+    assert world.contact(contact_id).state == "connected"
+    assert (calls_made(world), is_asked(world)) == (1, 0)
+
+
+@HOW
+def test_a_call_that_certainly_was_not_made_is_made_and_is_no_try(world: World, how: str) -> None:
+    contact_id, engagement = is_rung_perhaps(world, how=how)
+    world.pass_time(19)
+    assert (calls_made(world), is_asked(world)) == (1, 0), "it may still be on its way"
+    world.pass_time(6)
+    assert (calls_made(world), is_asked(world)) == (2, 1)
+    takes(world, engagement, f"CA8{1:031d}")
+    contact = world.contact(contact_id)
+    assert (contact.state, contact.callback_tries) == ("connected", 0)
+    assert world.activity(world.peer1) == "talking"
+
+
+def test_a_call_that_was_made_is_found_and_is_ours(world: World) -> None:
+    contact_id, engagement = is_rung_perhaps(world)
+    world.company.made[LOST] = GEORGIA, CALLER
+    world.pass_time(25)
+    assert the_request(world).state == "done"
+    takes(world, engagement, LOST)
+    assert world.contact(contact_id).state == "connected"
+    assert (calls_made(world), is_asked(world)) == (1, 1)
+
+
+def test_a_call_that_was_made_and_is_over_frees_the_peer_though_no_webhook_came(world: World) -> None:
+    contact_id, _ = is_rung_perhaps(world)
+    world.company.made[LOST] = GEORGIA, CALLER
+    world.company.whereabouts[LOST] = Membership(finished=True)
+    world.pass_time(40)
+    assert world.activity(world.peer1) == "idle"
+    assert world.contact(contact_id).callback_tries == 1
+
+
+def test_where_nobody_can_be_asked_a_call_counts_as_a_try_once_its_time_is_over(world: World) -> None:
+    contact_id, engagement = is_rung_perhaps(world)
+    world.company.failures = [Uncertain("timeout")] * 9
+    world.pass_time(55)
+    assert world.activity(world.peer1) == "connecting"
+    assert is_asked(world) == 4, "again and again, but not at every tick"
+    world.pass_time(10)
+    assert world.activity(world.peer1) == "idle"
+    assert world.contact(contact_id).callback_tries == 1
+    assert calling_back.heard(contact_id, engagement.id, LOST, world.now, finished=True) is None
+    parting.leg_ended(LOST, world.now)
+    assert world.contact(contact_id).callback_tries == 1, "told late that it rang: not counted twice"
+    world.pass_time(60)
+    assert (calls_made(world), is_asked(world)) == (1, 4)
+
+
+def test_whoever_can_be_asked_at_last_has_the_call_made(world: World) -> None:
+    contact_id, engagement = is_rung_perhaps(world)
+    world.company.failures = [Uncertain("timeout"), NotTaken("429")]
+    world.pass_time(45)
+    assert (calls_made(world), is_asked(world)) == (2, 3)
+    takes(world, engagement, f"CA8{1:031d}")
+    assert world.contact(contact_id).state == "connected"
+
+
+def test_an_answer_that_is_only_late_is_an_answer(world: World) -> None:
+    promises(world)
+    contact_id, _ = books(world)
+    world.available(world.peer1)
+
+    def dawdle() -> None:
+        world.company.before = None
+        world.pass_time(12)
+        assert the_request(world).state == "unknown"
+
+    engagement = world.accepts(world.peer1)
+    world.company.before = dawdle
+    world.comes_up(engagement)
+    assert the_request(world).state == "done"
+    takes(world, engagement, f"CA8{1:031d}")
+    assert world.contact(contact_id).state == "connected"
+    assert (calls_made(world), is_asked(world)) == (1, 0)
+
+
+def test_whoever_has_claimed_a_call_and_was_stopped_for_long_does_not_make_it(world: World) -> None:
+    """A machine that was suspended: by now another one may have been told that the call was not made, and makes it."""
+    promises(world)
+    contact_id, _ = books(world)
+    world.available(world.peer1)
+    engagement = world.accepts(world.peer1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outbox, "deliver", lambda _: None)
+        world.comes_up(engagement)
+    claimed = outbox._claim(contact_id)
+    assert claimed is not None
+    world.now += timedelta(seconds=10)
+    outbox._send(claimed)
+    assert calls_made(world) == 0
+    world.pass_time(15)
+    assert calls_made(world) == 1
+
+
+def test_a_webhook_that_comes_while_we_ask_is_believed_before_the_answer(world: World) -> None:
+    contact_id, engagement = is_rung_perhaps(world)
+
+    def told() -> None:
+        calling_back.heard(contact_id, engagement.id, LOST, world.now)
+
+    world.company.before = told
+    world.pass_time(25)
+    assert (calls_made(world), is_asked(world)) == (1, 1)
+    assert world.leg(LOST).contact_id == contact_id
+    assert the_request(world).state == "done"
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_whoever_calls_the_line_while_we_ask_is_not_called(world: World, made: bool) -> None:
+    contact_id, _ = is_rung_perhaps(world)
+    if made:
+        world.company.made[LOST] = GEORGIA, CALLER
+
+    def calls_in() -> None:
+        world.company.before = None
+        world.arrives()
+
+    world.now += timedelta(seconds=19)
+    clock.tick(world.now)
+    world.company.before = calls_in
+    world.pass_time(5)
+    assert (calls_made(world), is_asked(world)) == (1, 1)
+    assert (("hang up", LOST) in world.company.asked) == made, "their phone need not ring any more"
+    assert world.contact(contact_id).callback_at is None
+
+
+@pytest.mark.parametrize("second", ["answered", "lost again"])
+def test_of_two_processes_that_ask_at_once_one_makes_the_call(
+    world: World, monkeypatch: pytest.MonkeyPatch, second: str
+) -> None:
+    """The first is slow to hear its answer, so that another asks, and acts on it, before the first one does."""
+    is_rung_perhaps(world)
+    world.now += timedelta(seconds=12)
+    clock.tick(world.now)
+    world.now += timedelta(seconds=10)
+    request, asks = the_request(world), world.company.calls_made
+
+    def slowly(*question: Any) -> list[str]:
+        answer = asks(*question)
+        monkeypatch.setattr(world.company, "calls_made", asks)
+        asking.ask_for_call(request.id, world.now)
+        assert is_asked(world) == 1, "one question at a time"
+        world.now += timedelta(seconds=10)
+        world.company.failures = [None, Uncertain("timeout")] if second == "lost again" else []
+        asking.ask_for_call(request.id, world.now)
+        assert (calls_made(world), is_asked(world)) == (2, 2)
+        return answer
+
+    monkeypatch.setattr(world.company, "calls_made", slowly)
+    asking.ask_for_call(request.id, world.now)
+    assert calls_made(world) == 2
+    assert the_request(world).attempts == 2
+
+
+def test_a_call_that_was_not_made_is_not_made_for_a_peer_who_has_let_go(world: World) -> None:
+    contact_id, _ = is_rung_perhaps(world)
+    world.pass_time(5)
+    parting.end(world.peer1, contact_id, world.now)
+    world.available(world.peer2)
+    assert world.offer_to(world.peer2) is None, "nobody else is asked while it may ring"
+    world.pass_time(20)
+    assert calls_made(world) == 1
+    assert world.contact(contact_id).callback_tries == 0
+    assert [offer.contact_id for offer in world.all(Offer, state="pending")] == [contact_id]
+
+
+def test_of_two_who_are_called_at_one_number_only_the_webhooks_tell_whose_a_call_is(world: World) -> None:
+    promises(world)
+    phone = "+14045550199"
+    first_id, _ = books(world, typed=phone)
+    second_id, _ = books(world, OTHER_CALLER, typed=phone)
+    world.available(world.peer1, world.peer2)
+    engagements = {}
+    for peer in (world.peer1, world.peer2):
+        contact_id, engagements[contact_id] = is_rung_perhaps(world, peer)
+    world.company.made[LOST] = GEORGIA, phone
+    world.pass_time(25)
+    assert is_asked(world) >= 2
+    assert world.all(Leg, call_sid=LOST) == []
+    assert calls_made(world) == 2
+    calling_back.heard(second_id, engagements[second_id].id, LOST, world.now)
+    world.pass_time(12)
+    assert world.leg(LOST).contact_id == second_id
+    assert calls_made(world) == 3, "so that the other one's was certainly not made"
+    assert {leg.contact_id for leg in world.all(Leg, call_sid=f"CA8{1:031d}")} == {first_id}
 
 
 # A caller who calls meanwhile
@@ -555,14 +757,7 @@ def test_a_process_that_dies_anywhere_loses_no_caller_and_rings_nobody_twice(
     identity = world.peer1.identity
     surely(connect.peer_leg, identity, engagement.offer_id, leg, world.now)
     surely(connect.joined, engagement.id, leg, "CF1", world.now)
-    surely(world.pass_time, 12)
-    if calls_made(world) == 0:  # died with the request claimed: nobody knows whether it went out, so it is not repeated
-        assert world.requests("call_caller")[0].state == "unknown"
-        world.pass_time(60)
-        assert world.activity(world.peer1) == "idle"
-        world.pass_time(5 * 60)
-        assert world.rings_at(world.peer1).contact_id == contact_id
-        return
+    surely(world.pass_time, 25)  # died with the request claimed: the phone company is asked whether it went out
     assert calls_made(world) == 1
     sid = f"CA8{1:031d}"
     assert surely(calling_back.heard, contact_id, engagement.id, sid, world.now) is not None

@@ -54,6 +54,7 @@ class RecordingCompany:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     failures: list[Exception | None] = field(default_factory=list)
     whereabouts: dict[str, Membership] = field(default_factory=dict)
+    made: dict[str, tuple[str, str]] = field(default_factory=dict)  # calls of ours, by SID: from whom, to whom
     before: Callable[[], None] | None = None
     texts: int = 0
     calls: int = 0
@@ -80,7 +81,13 @@ class RecordingCompany:
     def call(self, sender: str, recipient: str, path: str, status_path: str, seconds: int) -> str:
         self._note("call", sender, recipient, path, status_path)
         self.calls += 1
-        return f"CA8{self.calls:031d}"
+        sid = f"CA8{self.calls:031d}"
+        self.made[sid] = sender, recipient
+        return sid
+
+    def calls_made(self, sender: str, recipient: str, since: datetime) -> list[str]:
+        self._note("calls made", sender, recipient, since)
+        return [sid for sid, parties in reversed(self.made.items()) if parties == (sender, recipient)]
 
     def end_conference(self, conference_sid: str) -> None:
         self._note("end conference", conference_sid)

@@ -23,7 +23,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 ROOT = Path(__file__).parent.parent.parent
-REQUESTS = ("move_caller", "redirect", "hang_up", "end_conference", "send_text", "locate")
+REQUESTS = ("move_caller", "redirect", "hang_up", "call", "calls_made", "end_conference", "send_text", "locate")
 
 _reached: Counter[str] = Counter()
 _fuse = ""
@@ -47,7 +47,7 @@ def lay_fuse() -> None:
     """Watch every commit and every request of this process; shorten the times that a test would only wait for."""
     from routing.facts import TIMES
     from warmline import clock, db
-    from warmline.contacts import outbox
+    from warmline.contacts import outbox, parting
     from warmline.telephony.twilio_gateway import TwilioGateway
 
     def before(session: Session) -> None:
@@ -62,8 +62,10 @@ def lay_fuse() -> None:
     event.listen(Session, "after_commit", after)
     for name in REQUESTS:
         _watch(TwilioGateway, name)
+    clock.TICK_SECONDS = 0.4
     # After every death these are waited out: the lease of a clock, the claim of whoever was to ask for something.
-    clock.LEASE, outbox.STALE = timedelta(seconds=2), timedelta(seconds=4)
+    clock.LEASE, outbox.STALE, outbox.ARRIVED = timedelta(seconds=2), timedelta(seconds=4), timedelta(seconds=6)
+    parting.PAUSES = (timedelta(seconds=2), timedelta(seconds=2))  # whoever was not reached is called again
     if seconds := os.environ.get("CRASH_PATIENCE"):
         for name in ("ring", "connect", "wrap_up"):
             object.__setattr__(TIMES, name, timedelta(seconds=float(seconds)))

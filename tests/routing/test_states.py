@@ -34,7 +34,7 @@ MACHINES = {
     "offer": (OfferState, states.OFFER, {"pending"}, {"accepted", "declined", "expired", "cancelled", "lost"}),
     "leg": (LegState, states.LEG, {"started"}, {"ended"}),
     "message": (MessageState, states.MESSAGE, {"received", "pending"}, {"received", "delivered", "failed"}),
-    "request": (RequestState, states.REQUEST, {"pending"}, {"done", "refused", "unknown"}),
+    "request": (RequestState, states.REQUEST, {"pending"}, {"done", "refused"}),
     "survey": (SurveyState, states.SURVEY, {"due"}, {"completed", "lapsed", "stopped", "withdrawn"}),
 }
 # Everything else goes on in the order in which the enum names its states.
@@ -47,6 +47,8 @@ BACK = {
     ("unconfirmed", "delivered", "delivered"),
     ("unconfirmed", "failed", "failed"),
     ("sending", "retry", "pending"),
+    ("unknown", "done", "done"),
+    ("unknown", "not_made", "pending"),
     ("answering", "answered", "answering"),
 }
 

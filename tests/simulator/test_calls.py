@@ -215,6 +215,7 @@ def test_an_outbound_call_rings_until_it_is_answered(product: Product, simulator
     product.replies["/screen"] = twiml("<Say>Press 1 to accept</Say><Pause length='600'/>")
     made = {"to": CALLER, "from_": GEORGIA, "url": f"{product.base_url}/screen"}
     call = twilio.calls.create(**made, status_callback=f"{product.base_url}/progress")
+    assert (call.status, call.start_time) == ("queued", None), "it is not dialled yet"
     eventually(lambda: twilio.calls(call.sid).fetch().status == "ringing")
     simulator.ask("POST", f"/script/calls/{call.sid}/answer")
     simulator.hears(call.sid, "Press 1 to accept")

@@ -4,12 +4,25 @@ import ast
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from twilio.base.exceptions import TwilioException
 
-from tests.simulator.world import ACCOUNT, CALLER, GEORGIA, TOKEN, Product, Simulator, eventually, twiml
+from tests.simulator.world import (
+    ACCOUNT,
+    CALLER,
+    GEORGIA,
+    ILLINOIS,
+    OTHER,
+    TOKEN,
+    Product,
+    Simulator,
+    client_for,
+    eventually,
+    twiml,
+)
 from tests.telephony.openapi import Wire
 from warmline.telephony import twilio_gateway
 from warmline.telephony.gateway import Gateway, GatewayError, Membership, NotTaken, Refused, Uncertain
@@ -26,6 +39,7 @@ OPERATIONS = {
     "redirect": {"UpdateCall"},
     "hang_up": {"UpdateCall"},
     "call": {"CreateCall"},
+    "calls_made": {"ListCall"},
     "end_conference": {"UpdateConference"},
     "send_text": {"CreateMessage"},
     "locate": {"FetchCall", "FetchMember", "ListConference", "FetchParticipant"},
@@ -94,6 +108,22 @@ def call(gateway: TwilioGateway, product: Product, simulator: Simulator) -> None
     assert product.wait_for("/call", CallStatus="no-answer").params["CallSid"] == unanswered
 
 
+def calls_made(gateway: TwilioGateway, product: Product, simulator: Simulator) -> None:
+    def made(sender: str = GEORGIA, recipient: str = CALLER, ago: float = 30) -> list[str]:
+        return gateway.calls_made(sender, recipient, datetime.now(UTC) - timedelta(seconds=ago))
+
+    twilio = client_for(simulator.url)
+    busy = twilio.calls.create(to=CALLER, from_=GEORGIA, url=f"{product.base_url}/called", timeout=600).sid
+    simulator.hang_up(busy)
+    simulator.reaches(busy, "ended")
+    rings = twilio.calls.create(to=CALLER, from_=GEORGIA, url=f"{product.base_url}/called", timeout=600).sid
+    elsewhere = twilio.calls.create(to=OTHER, from_=GEORGIA, url=f"{product.base_url}/called", timeout=600).sid
+    waiting(product, simulator)
+    assert made() == [rings, busy], "newest first, those that are over too"
+    assert made(recipient=OTHER) == [elsewhere]
+    assert made(ILLINOIS) == made(ago=-30) == []
+
+
 def end_conference(gateway: TwilioGateway, product: Product, simulator: Simulator) -> None:
     sid, conference = conferring(product, simulator)
     gateway.end_conference(conference)
@@ -123,7 +153,7 @@ def locate(gateway: TwilioGateway, product: Product, simulator: Simulator) -> No
 
 
 EXAMPLES: list[Callable[[TwilioGateway, Product, Simulator], None]] = [
-    sign_in, move_caller, redirect, hang_up, call, end_conference, send_text, locate,
+    sign_in, move_caller, redirect, hang_up, call, calls_made, end_conference, send_text, locate,
 ]  # fmt: skip
 
 

@@ -585,6 +585,8 @@ class Evening(RuleBasedStateMachine):
                 lasting = {str(state) for state, _ in table}
                 if kind in (Message, Survey):  # a delivery need not be told, nor a question answered
                     lasting = {"pending", "due"}
+                if kind is OutsideRequest:  # one that nobody knows of may stay so: the calls tell the rest
+                    lasting = {"pending", "sending"}
                 states = session.scalars(select(kind.state))  # type: ignore[attr-defined]  # each has one
                 found += [f"{kind.__tablename__} {state}" for state in states if state in lasting]
         return found

@@ -8,16 +8,19 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from routing.states import IN_QUEUE, ContactState, LegState
+from routing.states import IN_QUEUE, ContactState, LegState, RequestState
 from warmline.contacts import connect, holding, legs, outbox, parting
-from warmline.db import reading, transaction
-from warmline.models import Contact, Engagement, Leg, LegKind, RequestKind
+from warmline.db import after_commit, reading, transaction
+from warmline.models import Contact, Engagement, Leg, LegKind, OutsideRequest, RequestKind
+from warmline.models.history import advance
 from warmline.telephony import gateway
 from warmline.telephony.gateway import GatewayError
 
 ASK_AFTER = timedelta(seconds=10)  # a leg that was not heard of for so long is asked for
 LOST_AFTER = timedelta(seconds=40)  # outside queue and conference for so long: called back in
 BOOKING = timedelta(minutes=5)  # the same, of somebody who types a number to be called at
+CLOCKS_APART = timedelta(seconds=30)  # at most, ours and the phone company's; two calls of ours to somebody are further
+GIVEN_UP = timedelta(minutes=5)  # by then the clock has given a call up that nobody knows of
 LAST_WORDS = timedelta(seconds=60)  # the longest sentence that turns somebody away
 
 
@@ -133,3 +136,80 @@ def _is_lost(session: Session, contact: Contact, now: datetime) -> bool:
     engagement = holding.live_engagement(session, contact.id)
     since = engagement.connect_by if engagement is not None else contact.unqueued_at
     return since is not None and since <= now - (BOOKING if contact.booking_at is not None else LOST_AFTER)
+
+
+# Calls of ours of whose making we have heard nothing
+
+
+def unanswered(session: Session, now: datetime, limit: int = 100) -> list[str]:
+    """Requests to call somebody, who still waits for it, of which nobody knows whether they were taken."""
+    return list(
+        session.scalars(
+            select(OutsideRequest.id)
+            .join(Contact, Contact.id == OutsideRequest.contact_id)
+            .where(
+                OutsideRequest.kind == RequestKind.CALL_CALLER,
+                OutsideRequest.state == RequestState.UNKNOWN,
+                OutsideRequest.due_at.between(now - GIVEN_UP, now),  # not all that were ever lost: by the index
+                OutsideRequest.claimed_at <= now - outbox.ARRIVED,
+                Contact.calling.is_not(None),
+            )
+            .limit(limit)
+        )
+    )
+
+
+def ask_for_call(request_id: str, now: datetime) -> None:
+    """Ask whether the phone company has made a call: then it is ours as if the answer had come, else it is made now.
+
+    While nobody can be asked it is tried again, until the clock gives the call up (`calling_back.come_due`).
+    """
+    with transaction() as session:
+        asked = session.scalar(
+            update(OutsideRequest)
+            .where(
+                OutsideRequest.id == request_id,
+                OutsideRequest.state == RequestState.UNKNOWN,
+                OutsideRequest.due_at <= now,
+            )
+            .values(due_at=now + ASK_AFTER)
+            .returning(OutsideRequest)
+        )
+        if asked is None or asked.claimed_at is None:
+            return
+        contact = session.get_one(Contact, asked.contact_id)
+        numbers = outbox.parties(session, contact) if contact.calling == asked.arguments["call"] else None
+    if numbers is None:
+        return  # it was given up meanwhile
+    try:
+        made = gateway.current().calls_made(*numbers, asked.claimed_at - CLOCKS_APART)
+    except GatewayError:
+        return  # asked again at the next round
+    with transaction() as session:
+        contact = holding.contact(session, asked.contact_id)
+        request = session.get_one(OutsideRequest, asked.id)
+        if request.attempts != asked.attempts:
+            return  # sent again while we asked: the answer is about another moment
+        others = set(session.scalars(select(Leg.call_sid).where(Leg.call_sid.in_(made), Leg.contact_id != contact.id)))
+        ours = [call_sid for call_sid in made if call_sid not in others]
+        if not ours:
+            _make_again(session, contact, request, now)
+        elif _is_called_alone(session, contact, numbers) and advance(session, request, "done", now, answered_at=now):
+            outbox.settle_call(session, contact, request.arguments["call"], ours[0], now)
+
+
+def _make_again(session: Session, contact: Contact, request: OutsideRequest, now: datetime) -> None:
+    """A call was certainly not made, and is no try of the caller's: it is made now if its peer still waits for it."""
+    if advance(session, request, "not_made", now, due_at=now):
+        if holding.live_engagement(session, contact.id) is not None:
+            after_commit(session, outbox.deliver, contact.id)
+        else:
+            legs.unclaim_call(session, contact, now)
+
+
+def _is_called_alone(session: Session, contact: Contact, numbers: tuple[str, str]) -> bool:
+    """Whether nobody else of this line is called at the same number; else only its webhooks tell whose a call is."""
+    called = select(Contact).where(
+        Contact.line_id == contact.line_id, Contact.calling.is_not(None), Contact.id != contact.id
+    )
+    return all(outbox.parties(session, other) != numbers for other in session.scalars(called))

@@ -2,7 +2,8 @@
 
 A request is claimed in the database before it is sent and settled afterwards. If this process dies in between, the
 claim grows stale and the clock treats the request like one that timed out: nobody knows whether it was taken, so it is
-not sent again, and the phone company is asked where things stand.
+not sent again, and the phone company is asked where things stand (`asking`). A call that it then says it never made is
+sent again.
 """
 
 import logging
@@ -24,6 +25,7 @@ from warmline.telephony.gateway import NotTaken, Refused, Uncertain
 log = logging.getLogger(__name__)
 
 STALE = timedelta(seconds=10)  # longer than the gateway's timeout: the claimant is dead
+ARRIVED = timedelta(seconds=20)  # after its claim a call was taken or never will be: a stale claim sends nothing
 FIRST_RETRY = timedelta(seconds=1)
 LAST_ATTEMPT = 8
 OPEN = (RequestState.PENDING, RequestState.SENDING)
@@ -132,9 +134,23 @@ def adopt(session: Session, contact: Contact, call: str, call_sid: str, now: dat
         return None
     leg = Leg.of_caller(contact, call_sid, now)
     begin(session, now, leg)
+    unheard = select(OutsideRequest).where(
+        OutsideRequest.key == f"{RequestKind.CALL_CALLER}:{call}",
+        OutsideRequest.state.in_((RequestState.SENDING, RequestState.UNKNOWN)),
+    )
+    for request in session.scalars(unheard):
+        advance(session, request, "done", now, answered_at=now)
     if contact.calling is None:  # given up already, and it rings all the same
         contact.calling, contact.callback_due_at = call, now + CALL_LASTS
     return leg
+
+
+def parties(session: Session, contact: Contact) -> tuple[str, str] | None:
+    """The number from which this contact's caller is called, and theirs; None if there is nobody to call."""
+    sender = session.scalar(_NUMBER_OF, {"line_id": contact.line_id})
+    own = contact.caller.number if contact.caller else None
+    number = contact.callback_number or own
+    return (sender, number) if sender is not None and number is not None else None
 
 
 def deliver(contact_id: str) -> None:
@@ -238,17 +254,21 @@ def _perform(request: OutsideRequest) -> str:
                 raise Refused("not sent: the caller has asked for texts again since", 0, 0)
             return company.send_text(message.line_number, number, message.body, message.id)
         case RequestKind.CALL_CALLER:
-            with reading() as session:
-                contact = session.get_one(Contact, request.contact_id)
-                own = contact.caller.number if contact.caller else None
-                number = contact.callback_number or own
-                sender = session.scalar(_NUMBER_OF, {"line_id": contact.line_id})
-            if number is None or sender is None or contact.calling != arguments["call"]:
-                raise Refused("not called: nobody waits for it", 0, 0)
-            base = f"/twilio/voice/contacts/{contact.id}"
-            call = f"call={arguments['call']}"
-            return company.call(sender, number, f"{base}/called?{call}", f"{base}/call?{call}", RING_SECONDS)
+            return _call(request)
     return ""
+
+
+def _call(request: OutsideRequest) -> str:
+    call = request.arguments["call"]
+    with reading() as session:
+        contact = session.get_one(Contact, request.contact_id)
+        numbers = parties(session, contact)
+    if numbers is None or contact.calling != call:
+        raise Refused("not called: nobody waits for it", 0, 0)
+    if request.claimed_at is None or request.claimed_at <= _now() - STALE:
+        raise Uncertain("not called: claimed too long ago")  # somebody else may have been asked to do it
+    base = f"/twilio/voice/contacts/{contact.id}"
+    return gateway.current().call(*numbers, f"{base}/called?call={call}", f"{base}/call?call={call}", RING_SECONDS)
 
 
 def _settle_request(request: OutsideRequest, sid: str, error: gateway.GatewayError | None) -> None:
@@ -267,7 +287,7 @@ def _settle_request(request: OutsideRequest, sid: str, error: gateway.GatewayErr
         if request.kind == RequestKind.SEND_TEXT:
             _settle_text(session, contact, request, sid, error, now)
         elif request.kind == RequestKind.CALL_CALLER and not isinstance(error, Uncertain):
-            _settle_call(session, contact, request.arguments["call"], sid, now)
+            settle_call(session, contact, request.arguments["call"], sid, now)
         elif error is not None:
             # A refusal, or a lost answer, means "ask", never "gone" and never "again": the clock asks at its next
             # tick where the calls are, and what is then still to do is a request of its own.
@@ -306,7 +326,8 @@ def _settle_text(
         news.for_peer(session, message.peer_id)
 
 
-def _settle_call(session: Session, contact: Contact, call: str, sid: str, now: datetime) -> None:
+def settle_call(session: Session, contact: Contact, call: str, sid: str, now: datetime) -> None:
+    """What follows from the answer to a request to call: the SID of the call, or none if it was refused."""
     if not sid:  # refused: over before it began, as the clock sees at its next tick
         if contact.calling == call:
             contact.callback_due_at = now

@@ -1,6 +1,7 @@
 """What we ask of a phone company, and the three ways in which asking can fail."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 
@@ -58,6 +59,9 @@ class Gateway(Protocol):
 
         Asking twice rings twice. What becomes of it is told to `status_path`, first of all its CallSid.
         """
+
+    def calls_made(self, sender: str, recipient: str, since: datetime) -> list[str]:
+        """Ask which calls between these two it has taken at `since` or later, over or not; newest first, by CallSid."""
 
     def end_conference(self, conference_sid: str) -> None:
         """End a conference; its participants go on to the action of their Dial."""

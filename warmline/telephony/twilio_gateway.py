@@ -1,6 +1,7 @@
 """Twilio by twilio-python: the only client, for the real company and for the simulator alike."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from warmline.telephony.twiml import OVERRIDES
 
 TIMEOUT_SECONDS = 6
 TWILIO_API = "api.twilio.com"
+LATEST_CALLS = 20  # between two numbers: more than a minute can bring
 NOT_FOUND = 20404  # https://www.twilio.com/docs/api/errors/20404
 # https://www.twilio.com/docs/voice/api/call-resource#call-status-values
 FINISHED = {"completed", "busy", "failed", "no-answer", "canceled"}
@@ -82,6 +84,14 @@ class TwilioGateway:
             )
         )
         return str(call.sid)
+
+    def calls_made(self, sender: str, recipient: str, since: datetime) -> list[str]:
+        """https://www.twilio.com/docs/voice/api/call-resource#read-multiple-call-resources
+
+        Not by StartTime: a call that still waits for its turn to be dialled has none, and it filters by days.
+        """
+        calls = _ask(lambda: self.client.calls.list(to=recipient, from_=sender, limit=LATEST_CALLS))
+        return [str(call.sid) for call in calls if call.date_created is None or call.date_created >= since]
 
     def end_conference(self, conference_sid: str) -> None:
         """https://www.twilio.com/docs/voice/api/conference-resource#update-a-conference-resource"""
