@@ -79,22 +79,23 @@ def look(
         peer_id: only this peer.
         last: only contacts behind this one.
     """
-    policies = lines.policies(session, organization_id)
-    reached = None
+    waits = [Contact.organization_id == organization_id, _offerable()]
     if contact_id is not None:
-        line_id = session.scalar(select(Contact.line_id).where(Contact.id == contact_id, _offerable()))
-        if line_id is None:
-            return Snapshot()
-        reached = policies[line_id].lines(line_id)
+        waits.append(Contact.id == contact_id)
+    if last is not None:
+        behind = tuple_(Contact.queued_at, Contact.id) > (last.queued_at, last.id)
+        waits.append(or_(Contact.priority < last.priority, and_(Contact.priority == last.priority, behind)))
+    line_id = session.scalar(select(Contact.line_id).where(*waits).limit(1))
+    if line_id is None:
+        return Snapshot()  # for nobody, no peer is read: a thousand may be free
+    policies = lines.policies(session, organization_id)
+    reached = policies[line_id].lines(line_id) if contact_id is not None else None
     peers = roster.free(session, organization_id, now, peer_id=peer_id, line_ids=reached)
     if not peers:
         return Snapshot()
-    wanted = [Contact.organization_id == organization_id, _offerable()]
-    wanted.append(_for_these(policies, peers, now) if contact_id is None else Contact.id == contact_id)
-    if last is not None:
-        behind = tuple_(Contact.queued_at, Contact.id) > (last.queued_at, last.id)
-        wanted.append(or_(Contact.priority < last.priority, and_(Contact.priority == last.priority, behind)))
-    waiting = facts(session, policies, wanted, _page(peers, last))
+    if contact_id is None:
+        waits.append(_for_these(policies, peers, now))
+    waiting = facts(session, policies, waits, _page(peers, last))
     strategies = {policies[contact.line].strategy for contact in waiting}
     if Strategy.FEWEST_TODAY in strategies:
         peers = roster.with_today(session, peers, lines.today(session, organization_id, now))
