@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -136,11 +137,17 @@ def _as_facts(rows: Sequence[Any]) -> list[PeerFacts]:
                 seen_at=seen_at,
                 idle_since=idle_since,
                 shifts=shifts[id],
-                languages=frozenset(languages),
-                skills=frozenset(skills or ()),
+                languages=_listed(languages),
+                skills=_listed(skills),
                 rests_until=rests_until,
             )
     return list(peers.values())
+
+
+@lru_cache
+def _listed(written: str | None) -> frozenset[str]:
+    """A list that is kept as JSON. Peers have few different ones."""
+    return frozenset((written and json.loads(written)) or ())
 
 
 def _doing_now(session: Session, rows: Sequence[Any]) -> list[PeerFacts]:
@@ -158,7 +165,7 @@ def _doing(engaged: Sequence[tuple[EngagementState, Channel]], *, offered: bool)
 def spoken_on_shift(session: Session, line_id: str, now: datetime) -> frozenset[str]:
     """The languages of the peers rostered on a line now, whatever their status; empty if nobody is on shift."""
     rows = session.scalars(_SPOKEN, {"line_id": line_id, "now": now})
-    return frozenset(language for row in rows for language in json.loads(row))
+    return frozenset().union(*map(_listed, rows))
 
 
 def speaks(
@@ -201,8 +208,8 @@ _FACTS = select(  # in the order in which _as_facts takes a row apart
     Peer.id,
     Peer.status,
     Peer.idle_since,
-    Peer.languages,
-    Peer.skills,
+    cast(Peer.languages, Text),
+    cast(Peer.skills, Text),
     Peer.rests_until,
     Presence.seen_at,
     _threads,
