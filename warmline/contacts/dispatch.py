@@ -85,9 +85,9 @@ def look(
     if last is not None:
         behind = tuple_(Contact.queued_at, Contact.id) > (last.queued_at, last.id)
         waits.append(or_(Contact.priority < last.priority, and_(Contact.priority == last.priority, behind)))
-    line_id = session.scalar(select(Contact.line_id).where(*waits).limit(1))
+    line_id = session.scalar(_FIRST.where(*waits))
     if line_id is None:
-        return Snapshot()  # for nobody, no peer is read: a thousand may be free
+        return Snapshot()  # before a thousand free peers are read for nobody
     policies = lines.policies(session, organization_id)
     reached = policies[line_id].lines(line_id) if contact_id is not None else None
     peers = roster.free(session, organization_id, now, peer_id=peer_id, line_ids=reached)
@@ -321,6 +321,7 @@ _IN_LINE = select(
     Contact.wish_required,
     Contact.steps,
 ).order_by(Contact.priority.desc(), Contact.queued_at, Contact.id)
+_FIRST = _IN_LINE.with_only_columns(Contact.line_id).limit(1)
 _ASKED = (
     select(Offer.contact_id, Offer.peer_id, Offer.decided_at)
     .where(Offer.contact_id.in_(bindparam("ids", expanding=True)))
