@@ -26,7 +26,7 @@ from warmline.models.base import new_id
 from warmline.models.history import advance_all, begin
 from warmline.people import lines, roster
 
-AT_A_TIME = 100  # contacts looked at, and offers made, in one go
+AT_A_TIME = 100  # contacts looked at in one go
 SPARE = 4  # contacts looked at, at first, beyond the number of free peers: some may be refused
 MOST_KINDS = 20  # of peers that a query tells apart
 
@@ -141,21 +141,21 @@ def facts(
 def make(decisions: Sequence[MakeOffer], now: datetime) -> int:
     """Offer contacts to peers, as decided from a snapshot that may be old by now: how many offers were made.
 
-    A hundred in one transaction cost little more than one.
+    All in one transaction: a hundred cost little more than one, and who rings beside the first for a contact is
+    asked with the first, for nobody else is asked for a contact that is offered.
 
     1. Hold the contacts and the peers, but wait for none: whoever holds one of them is changing it.
     2. Look again at what may have changed meanwhile.
     3. Contacts waiting → offered; insert the offers. The unique index allows one live offer a peer.
     """
-    made = 0
-    for first in range(0, len(decisions), AT_A_TIME):
-        together = decisions[first : first + AT_A_TIME]
-        try:
-            made += _make(together, now)
-        except IntegrityError:
-            if len(together) > 1:
-                made += sum(make([alone], now) for alone in together)
-    return made
+    if not decisions:
+        return 0
+    try:
+        return _make(decisions, now)
+    except IntegrityError:
+        if len(decisions) > 1:
+            return sum(make([alone], now) for alone in decisions)
+        return 0
 
 
 def _make(decisions: Sequence[MakeOffer], now: datetime) -> int:
