@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cache
@@ -28,7 +28,7 @@ from routing.states import ContactState, OfferState, PeerStatus
 from warmline import clock, db
 from warmline.app import wire
 from warmline.contacts import dispatch
-from warmline.models import Contact, Offer, Peer
+from warmline.models import Contact, Offer, Peer, Shift
 from warmline.models.base import new_id
 
 LENGTH_GOAL = 1.5  # times what a decision takes with the shortest queue
@@ -51,12 +51,12 @@ BARE_CLAIM = """
 
 
 class Queue:
-    """A house with so many contacts in line, and peers on a break."""
+    """A house with so many contacts in line, and peers on a break. Who is `staffed` is on shift."""
 
     def __init__(self, house: House, waiting: int, peers: int) -> None:
         self.house, self.length = house, waiting
-        self.peers = house.crowd(peers)
-        house.waiting(waiting)
+        self.peers = self.staffed = house.crowd(peers)
+        self.contacts = house.waiting(waiting)
         with house.engine.begin() as connection:
             for statement in BARE_TABLES.split(";"):
                 connection.execute(text(statement))
@@ -68,6 +68,13 @@ class Queue:
     @property
     def organization(self) -> str:
         return self.house.line.organization_id
+
+    def staff(self, count: int) -> None:
+        """So many peers are on shift."""
+        self.staffed = self.peers[:count]
+        with db.transaction() as session:
+            for peers, ends_at in ((self.staffed, None), (self.peers[count:], self.house.now)):
+                session.execute(update(Shift).where(Shift.peer_id.in_(peers)).values(ends_at=ends_at))
 
     def choose(self, peers: Iterable[str], status: PeerStatus) -> None:
         with db.transaction() as session:
@@ -84,29 +91,42 @@ class Queue:
             session.execute(text("UPDATE bare SET waiting = true WHERE NOT waiting"))
 
     def each_becomes_free(self, count: int) -> list[float]:
-        """One peer after the other: the seconds of each dispatch.run()."""
+        """One peer after the other: the seconds of each decision."""
         took = []
-        for peer in self.peers[:count]:
+        for peer in self.staffed[:count]:
             self.choose([peer], PeerStatus.AVAILABLE)
-            began = time.monotonic()
-            made = dispatch.run(self.organization, clock.now(), peer_id=peer)
-            took.append(time.monotonic() - began)
-            assert made == 1, "nobody was offered"
-        self.choose(self.peers[:count], PeerStatus.BREAK)
+            took.append(self._decides(peer_id=peer))
+        self.choose(self.staffed, PeerStatus.BREAK)
         self.withdraw()
         return took
 
-    def many_are_free(self, count: int, workers: ProcessPoolExecutor, at_once: int) -> float:
+    def each_comes(self, count: int) -> list[float]:
+        """All are free, and one contact after the other is there: the seconds of each decision."""
+        self.choose(self.staffed, PeerStatus.AVAILABLE)
+        took = [self._decides(contact_id=contact) for contact in self.contacts[:count]]
+        self.choose(self.staffed, PeerStatus.BREAK)
+        self.withdraw()
+        return took
+
+    def all_are_free(self, workers: ProcessPoolExecutor, at_once: int) -> float:
         """Matches a second, while there are both contacts and peers."""
-        self.choose(self.peers[:count], PeerStatus.AVAILABLE)
+        self.choose(self.staffed, PeerStatus.AVAILABLE)
         rate = together(workers, at_once, match_all, self.house.url, self.organization)
         with db.reading() as session:
             live = session.scalars(select(Offer.peer_id).where(Offer.state == OfferState.PENDING)).all()
         left = dispatch.run(self.organization, clock.now())  # what one process skipped because the other held it
-        assert len(live) == len(set(live)) == min(count, self.length) - left, "not everybody was matched once"
-        self.choose(self.peers[:count], PeerStatus.BREAK)
+        possible = min(len(self.staffed), self.length)
+        assert len(live) == len(set(live)) == possible - left, "not everybody was matched once"
+        self.choose(self.staffed, PeerStatus.BREAK)
         self.withdraw()
         return rate
+
+    def _decides(self, **changed: str) -> float:
+        began = time.monotonic()
+        made = dispatch.run(self.organization, clock.now(), **changed)
+        took = time.monotonic() - began
+        assert made == 1, "nobody was offered"
+        return took
 
 
 def together(workers: ProcessPoolExecutor, at_once: int, work: Callable[..., int], *arguments: str) -> float:
@@ -161,50 +181,60 @@ def weigh(url: str, organization: str) -> int:
 
 def speed(databases: Databases, runs: int, decisions: int, lengths: list[int], crowds: list[int]) -> None:
     """Decisions and matches, in turns with the floor, for each length of the queue."""
-    took: dict[int, list[float]] = defaultdict(list)
+    frees: dict[tuple[int, int], list[float]] = defaultdict(list)
+    comes: dict[tuple[int, int], list[float]] = defaultdict(list)
     rates: dict[tuple[int, int], list[float]] = defaultdict(list)
     floors: dict[int, list[float]] = defaultdict(list)
     at_once = AT_ONCE[databases.kind]
     spawn = multiprocessing.get_context("spawn")
     with ExitStack() as houses, ProcessPoolExecutor(at_once, spawn) as workers:
         queues = [Queue(houses.enter_context(House(databases.new())), length, max(crowds)) for length in lengths]
-        for run in range(runs + 1):  # the first only fills what is kept
+        for _ in range(runs + 1):
             for queue in queues:
                 queue.house.open()
-                times = queue.each_becomes_free(decisions)
                 claims = str(min(BARE_CLAIMS, queue.length) // at_once)
-                floor = together(workers, at_once, claim_bare, queue.house.url, claims)
-                matches = {crowd: queue.many_are_free(crowd, workers, at_once) for crowd in crowds}
-                if run or runs == 1:
-                    took[queue.length].append(statistics.median(times))
-                    floors[queue.length].append(floor)
-                    for crowd, rate in matches.items():
-                        rates[queue.length, crowd].append(rate)
+                floors[queue.length].append(together(workers, at_once, claim_bare, queue.house.url, claims))
+                for crowd in crowds:
+                    queue.staff(crowd)
+                    frees[queue.length, crowd].append(statistics.median(queue.each_becomes_free(decisions)))
+                    comes[queue.length, crowd].append(statistics.median(queue.each_comes(decisions)))
+                    rates[queue.length, crowd].append(queue.all_are_free(workers, at_once))
         weights = []
         for queue in queues:
             queue.house.open()
             queue.choose(queue.peers[: min(crowds)], PeerStatus.AVAILABLE)
             with ProcessPoolExecutor(1, spawn) as scale:
                 weights.append(scale.submit(weigh, queue.house.url, queue.organization).result())
-    heading(f"{databases.kind}: a peer becomes free, medians of {runs} runs in turns")
-    least = statistics.median(took[lengths[0]])
-    for length in lengths:
-        found = statistics.median(took[length])
-        goal = LENGTH_GOAL if length != lengths[0] else None
-        of = f"that with {lengths[0]}"
-        ratio(f"one decision, {length} waiting", f"{found * 1000:.1f} ms", found / least, of, at_most=goal)
+    decisions_at(f"{databases.kind}: a peer becomes free; medians of {runs} runs in turns", "on shift", frees)
+    decisions_at(f"{databases.kind}: all are free, and a contact comes", "free", comes)
     heading(f"{databases.kind}: many are free, {at_once} process{'es' if at_once > 1 else ''}; matches a second")
     for length in lengths:
-        bare = statistics.median(floors[length])
+        bare = median(floors[length])
         figure(f"claim and insert, {length} waiting", f"{bare:6.0f}")
         for crowd in crowds:
-            found = statistics.median(rates[length, crowd])
+            found = median(rates[length, crowd])
             ratio(f"{length} waiting, {crowd} free", f"{found:6.0f}", found / bare, "of it", at_least=BARE_GOAL)
     heading(f"{databases.kind}: memory of a process that matches")
     for length, weight in zip(lengths, weights, strict=True):
         goal = MEMORY_GOAL if length != lengths[0] else None
         of = f"that with {lengths[0]}"
         ratio(f"{length} waiting", f"{weight / 1e6:.1f} MB", weight / weights[0], of, at_most=goal)
+
+
+def decisions_at(words: str, whose: str, took: Mapping[tuple[int, int], Sequence[float]]) -> None:
+    """What a decision takes, by length of the queue and number of peers, the shortest queue first."""
+    heading(words)
+    shortest = next(iter(took))[0]
+    for length, crowd in sorted(took, key=lambda each: each[1]):
+        found, least = median(took[length, crowd]), median(took[shortest, crowd])
+        goal = LENGTH_GOAL if length != shortest else None
+        of = f"that with {shortest}"
+        ratio(f"{length} waiting, {crowd} {whose}", f"{found * 1000:.1f} ms", found / least, of, at_most=goal)
+
+
+def median(runs: Sequence[float]) -> float:
+    """Of all but the first, which only filled what is kept."""
+    return statistics.median(runs[1:])
 
 
 def believing() -> bool:

@@ -18,8 +18,9 @@ SAID = {
     "webhooks": ["S: signature", "F: and one", "incoming call", "wait document", "offer accepted", "incoming text"],
     "consoles": ["bare emit", "memory of a console", "with consoles", "p95"],
     "claims": [
-        "one decision, 30 waiting",
+        "30 waiting, 20 on shift",
         "30 waiting, 20 free",
+        "claim and insert, 30 waiting",
         "memory",
         "given away twice",
         "without lock and unique index",

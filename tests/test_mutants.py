@@ -332,8 +332,8 @@ MUTANTS = [
     Mutant(
         "an offer that the index refuses is simply not made",
         "warmline/contacts/dispatch.py",
-        "            if len(together) > 1:\n",
-        "            if len(together) == 1:\n                raise\n            else:\n",
+        "        if len(decisions) > 1:\n",
+        "        if len(decisions) == 1:\n            raise\n        else:\n",
         GUARDS + "the_index_has_the_last_word_on_offers[sqlite]",
     ),
     Mutant(

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from routing.facts import MakeOffer
-from routing.states import Activity
+from routing.states import Activity, ContactState
 from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, QUEUE, World
 from warmline import db
 from warmline.contacts import (
@@ -30,7 +30,7 @@ from warmline.contacts import (
 from warmline.errors import Conflict, NotFound
 from warmline.models import Contact, Engagement, Line, Message, Offer, Shift
 from warmline.models.base import new_id
-from warmline.models.history import advance
+from warmline.models.history import advance, advance_all
 from warmline.people import roster
 from warmline.telephony.gateway import Membership, Uncertain
 
@@ -294,6 +294,15 @@ def test_what_does_not_fit_its_state_changes_nothing(world: World) -> None:
             assert not advance(session, session.get_one(Offer, offer.id), event, world.now, reason="late")
     assert world.events(offer.id) == ["began", "declined"]
     assert world.get(Offer, offer.id).reason == "not_now"
+
+
+def test_many_together_are_not_moved_by_what_does_not_fit_their_state(world: World) -> None:
+    contact_id, _ = world.waits()
+    before = world.events(contact_id)
+    with pytest.raises(ValueError, match="nothing is nonsense"), db.transaction() as session:
+        advance_all(session, Contact, ContactState.WAITING, "nonsense", world.now, {contact_id: {}})
+    assert world.contact(contact_id).state == "waiting"
+    assert world.events(contact_id) == before
 
 
 def test_a_phone_whose_connection_is_given_up_is_hung_up_even_before_it_comes_up(world: World) -> None:

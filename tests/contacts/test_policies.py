@@ -177,7 +177,10 @@ class TestRingingSeveral:
         assert world.contact(rings).state == "abandoned"
         assert {offer.state for offer in world.all(Offer)} == {"cancelled"}
 
-    def test_a_second_caller_is_not_left_out_for_it(self, world: World, three: tuple[Peer, Peer, Peer]) -> None:
+    def test_a_second_caller_is_not_left_out_for_it(
+        self, world: World, three: tuple[Peer, Peer, Peer], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dispatch, "AT_A_TIME", 2)  # as many contacts, and yet more offers
         chooses(world, Policy(strategy=Strategy.RING_SEVERAL, several=3))
         with db.transaction() as session:
             for peer in three:

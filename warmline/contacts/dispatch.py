@@ -26,7 +26,7 @@ from warmline.models.base import new_id
 from warmline.models.history import advance_all, begin
 from warmline.people import lines, roster
 
-AT_A_TIME = 100  # contacts looked at, and offers made, in one go
+AT_A_TIME = 100  # contacts looked at in one go
 SPARE = 4  # contacts looked at, at first, beyond the number of free peers: some may be refused
 MOST_KINDS = 20  # of peers that a query tells apart
 
@@ -79,22 +79,23 @@ def look(
         peer_id: only this peer.
         last: only contacts behind this one.
     """
-    policies = lines.policies(session, organization_id)
-    reached = None
+    waits = [Contact.organization_id == organization_id, _offerable()]
     if contact_id is not None:
-        line_id = session.scalar(select(Contact.line_id).where(Contact.id == contact_id, _offerable()))
-        if line_id is None:
-            return Snapshot()
-        reached = policies[line_id].lines(line_id)
+        waits.append(Contact.id == contact_id)
+    if last is not None:
+        behind = tuple_(Contact.queued_at, Contact.id) > (last.queued_at, last.id)
+        waits.append(or_(Contact.priority < last.priority, and_(Contact.priority == last.priority, behind)))
+    line_id = session.scalar(_FIRST.where(*waits))
+    if line_id is None:
+        return Snapshot()  # before a thousand free peers are read for nobody
+    policies = lines.policies(session, organization_id)
+    reached = policies[line_id].lines(line_id) if contact_id is not None else None
     peers = roster.free(session, organization_id, now, peer_id=peer_id, line_ids=reached)
     if not peers:
         return Snapshot()
-    wanted = [Contact.organization_id == organization_id, _offerable()]
-    wanted.append(_for_these(policies, peers, now) if contact_id is None else Contact.id == contact_id)
-    if last is not None:
-        behind = tuple_(Contact.queued_at, Contact.id) > (last.queued_at, last.id)
-        wanted.append(or_(Contact.priority < last.priority, and_(Contact.priority == last.priority, behind)))
-    waiting = facts(session, policies, wanted, _page(peers, last))
+    if contact_id is None:
+        waits.append(_for_these(policies, peers, now))
+    waiting = facts(session, policies, waits, _page(peers, last))
     strategies = {policies[contact.line].strategy for contact in waiting}
     if Strategy.FEWEST_TODAY in strategies:
         peers = roster.with_today(session, peers, lines.today(session, organization_id, now))
@@ -140,21 +141,21 @@ def facts(
 def make(decisions: Sequence[MakeOffer], now: datetime) -> int:
     """Offer contacts to peers, as decided from a snapshot that may be old by now: how many offers were made.
 
-    A hundred in one transaction cost little more than one.
+    All in one transaction: a hundred cost little more than one, and who rings beside the first for a contact is
+    asked with the first, for nobody else is asked for a contact that is offered.
 
     1. Hold the contacts and the peers, but wait for none: whoever holds one of them is changing it.
     2. Look again at what may have changed meanwhile.
     3. Contacts waiting → offered; insert the offers. The unique index allows one live offer a peer.
     """
-    made = 0
-    for first in range(0, len(decisions), AT_A_TIME):
-        together = decisions[first : first + AT_A_TIME]
-        try:
-            made += _make(together, now)
-        except IntegrityError:
-            if len(together) > 1:
-                made += sum(make([alone], now) for alone in together)
-    return made
+    if not decisions:
+        return 0
+    try:
+        return _make(decisions, now)
+    except IntegrityError:
+        if len(decisions) > 1:
+            return sum(make([alone], now) for alone in decisions)
+        return 0
 
 
 def _make(decisions: Sequence[MakeOffer], now: datetime) -> int:
@@ -320,6 +321,7 @@ _IN_LINE = select(
     Contact.wish_required,
     Contact.steps,
 ).order_by(Contact.priority.desc(), Contact.queued_at, Contact.id)
+_FIRST = _IN_LINE.with_only_columns(Contact.line_id).limit(1)
 _ASKED = (
     select(Offer.contact_id, Offer.peer_id, Offer.decided_at)
     .where(Offer.contact_id.in_(bindparam("ids", expanding=True)))

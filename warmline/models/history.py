@@ -101,9 +101,14 @@ def advance_all(
     now: datetime,
     why: Mapping[str, dict[str, Any]],
 ) -> None:
-    """Move the rows whose ids are the keys of `why` from `old`, which they are held in, each with its event row."""
+    """Move the rows whose ids are the keys of `why` from `old`, which they are held in, each with its event row.
+
+    Raises ValueError if the table has no such step: whoever holds the rows knows what comes next.
+    """
     new = states.step(TABLES[kind], old, event)
     table: Any = kind.__table__
+    if new is None:
+        raise ValueError(f"{table.name}: from {old} nothing is {event}")
     moved = session.scalars(
         update(kind).where(table.c.id.in_(why), table.c.state == old).values(state=new).returning(kind),
         execution_options={"synchronize_session": False},
