@@ -29,9 +29,9 @@ def only(found: Table) -> Row:
 
 def test_a_line_without_a_past_has_an_empty_table(past: Past) -> None:
     found = one_week(past)
-    assert (found.rows, found.calls, found.patience) == ((), 0, inf)
-    assert found.since == local("2026-11-13 00:00").astimezone(UTC)
-    assert found.until == local("2026-11-20 00:00").astimezone(UTC)
+    assert (found.rows, found.demand.calls, found.demand.patience) == ((), 0, inf)
+    assert found.demand.since == local("2026-11-13 00:00").astimezone(UTC)
+    assert found.demand.until == local("2026-11-20 00:00").astimezone(UTC)
 
 
 def test_calls_belong_to_the_hour_on_the_lines_own_wall(past: Past) -> None:
@@ -63,14 +63,14 @@ def test_a_call_given_up_at_once_is_no_work_but_tells_of_patience(past: Past) ->
     past.left("2026-11-17 10:20", waited=10 / 60)
     found = one_week(past)
     assert only(found).offered == 2
-    assert (found.calls, found.left) == (3, 2)
-    assert found.patience == pytest.approx((120 + 9 + 10) / 2)
+    assert (found.demand.calls, found.demand.left) == (3, 2)
+    assert found.demand.patience == pytest.approx((120 + 9 + 10) / 2)
 
 
 def test_whom_nobody_could_answer_has_not_lost_patience(past: Past) -> None:
     past.missed("2026-11-17 10:00", waited=2)
     found = one_week(past)
-    assert (only(found).offered, found.calls, found.left, found.patience) == (1, 1, 0, inf)
+    assert (only(found).offered, found.demand.calls, found.demand.left, found.demand.patience) == (1, 1, 0, inf)
 
 
 def test_a_caller_who_was_dropped_and_came_back_is_one_call_of_both_talks(past: Past) -> None:
