@@ -7,7 +7,7 @@ shifts. Nobody is asked whether they will come.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -28,6 +28,7 @@ class Slot:
 
     begins: datetime
     ends: datetime
+    all_day: bool
     names: tuple[str, ...]
     state: State
     calls: tuple[float, float] | None  # an hour, from the quietest of its hours to the busiest; None: not known
@@ -49,6 +50,7 @@ class Finding:
     state: State
     lasts: timedelta
     first: datetime
+    day: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,8 @@ def week(line: Line, open_spans: Sequence[Span], now: datetime) -> Week:
             slots[-1].append(piece)
         else:
             slots.append([piece])
-    found = tuple(Day(day, tuple(_slot(pieces, names) for pieces in slots)) for day, slots in days.items())
-    return Week(demand, TARGET, found, _findings(found))
+    found = tuple(Day(day, tuple(_slot(pieces, names, zone) for pieces in slots)) for day, slots in days.items())
+    return Week(demand, TARGET, found, tuple(_findings(found)))
 
 
 def _stretches(
@@ -143,13 +145,15 @@ def _goes_on(before: _Piece, after: _Piece) -> bool:
     return same and before.ends == after.begins
 
 
-def _slot(pieces: Sequence[_Piece], names: dict[str, str]) -> Slot:
+def _slot(pieces: Sequence[_Piece], names: dict[str, str], zone: ZoneInfo) -> Slot:
     busiest = max(pieces, key=lambda piece: piece.calls or 0)
     calls = [piece.calls for piece in pieces if piece.calls is not None]
     needed = [piece.cover.needed for piece in pieces if piece.cover.needed is not None]
+    begins, ends = pieces[0].begins, pieces[-1].ends
     return Slot(
-        begins=pieces[0].begins,
-        ends=pieces[-1].ends,
+        begins=begins,
+        ends=ends,
+        all_day={at.astimezone(zone).time() for at in (begins, ends)} == {time()},
         names=tuple(sorted(names[peer] for peer in busiest.peers)),
         state=busiest.cover.state,
         calls=(min(calls), max(calls)) if calls else None,
@@ -159,11 +163,9 @@ def _slot(pieces: Sequence[_Piece], names: dict[str, str]) -> Slot:
     )
 
 
-def _findings(days: Sequence[Day]) -> tuple[Finding, ...]:
-    slots = [slot for day in days for slot in day.slots]
-    found = []
+def _findings(days: Sequence[Day]) -> Iterator[Finding]:
     for state in (State.NOBODY, State.TOO_FEW, State.ONE_ABSENCE, State.NOT_KNOWN):
-        those = [slot for slot in slots if slot.state is state]
+        those = [(slot, day.date) for day in days for slot in day.slots if slot.state is state]
         if those:
-            found.append(Finding(state, sum((slot.ends - slot.begins for slot in those), timedelta()), those[0].begins))
-    return tuple(found)
+            first, day = those[0]
+            yield Finding(state, sum((slot.ends - slot.begins for slot, _ in those), timedelta()), first.begins, day)
