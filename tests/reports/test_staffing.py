@@ -48,6 +48,28 @@ def test_an_hour_is_the_average_of_its_weeks(past: Past) -> None:
     assert only(one_week(past, weeks=2)).offered == 1.5
 
 
+def test_weeks_before_a_lines_first_call_do_not_make_its_hours_look_quiet(past: Past) -> None:
+    for day in ("2026-10-29", "2026-11-05", "2026-11-12", "2026-11-19"):
+        past.answered(f"{day} 10:00", waited=1, handled=20)
+    found = one_week(past, weeks=8)
+    assert (found.demand.weeks, found.demand.calls) == (3, 3), "three whole ones since the first"
+    assert found.demand.since == local("2026-10-30 00:00").astimezone(UTC)
+    assert only(found).offered == 1
+
+
+def test_a_line_younger_than_a_week_is_judged_by_its_days(past: Past) -> None:
+    past.answered("2026-11-17 10:00", waited=1, handled=20)
+    found = one_week(past, weeks=8)
+    assert (found.demand.weeks, found.demand.whole, only(found).offered) == (1, False, 1)
+
+
+def test_a_line_that_was_quiet_for_some_days_keeps_all_its_weeks(past: Past) -> None:
+    past.answered("2026-10-02 00:00", waited=1, handled=20)
+    assert one_week(past, weeks=8).demand.weeks == 7
+    past.answered("2026-10-01 23:59", waited=1, handled=20)
+    assert one_week(past, weeks=8).demand.weeks == 8
+
+
 def test_what_is_no_call_of_these_weeks_to_this_line_does_not_count(past: Past) -> None:
     past.answered("2026-11-12 23:59", waited=0, handled=20)
     past.answered("2026-11-20 00:00", waited=0, handled=20)

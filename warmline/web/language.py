@@ -29,7 +29,7 @@ def use(app: Flask, catalogues: Catalogues) -> None:
     )
     app.jinja_env.policies["ext.i18n.trimmed"] = True
     app.jinja_env.filters.update(
-        clock_time=clock_time, date_in_words=date_in_words, time_of_day=time_of_day, weekday=weekday
+        clock_time=clock_time, day_in_words=day_in_words, time_of_day=time_of_day, weekday=weekday
     )
     app.jinja_env.globals.update(page_language=chosen, languages_offered=OFFERED, words_of_scripts=words_of_scripts)
 
@@ -80,6 +80,11 @@ def time_of_day(at: datetime, zone: str) -> str:
 def date_in_words(at: date, skeleton: str) -> str:
     """A date as the page's language writes it; `skeleton` names its parts (Unicode CLDR, babel.dates)."""
     return dates.format_skeleton(skeleton, at, locale=chosen())
+
+
+def day_in_words(day: date) -> str:
+    """A day of the weeks around: "Tuesday, November 24"."""
+    return f"{weekday(day)}, {date_in_words(day, 'MMMMd')}"
 
 
 def weekday(at: date) -> str:
