@@ -154,9 +154,9 @@ def test_with_too_few_answered_calls_nothing_is_known(line: Past, answered: int,
 def test_before_a_whole_week_has_passed_nothing_is_known(line: Past) -> None:
     for number in range(ENOUGH):
         line.answered(local("2026-11-13 00:01") + minutes(number), waited=0, handled=20)
-    assert look(line).demand.whole is False
+    assert not look(line).demand.says_enough
     line.answered("2026-11-12 23:00", waited=0, handled=20)
-    assert look(line).demand.whole is True
+    assert look(line).demand.says_enough
 
 
 def test_the_warning_is_counted_and_says_when_it_begins(line: Past) -> None:
