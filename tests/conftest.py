@@ -21,8 +21,12 @@ settings.load_profile("warmline")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The minutes of kill -9 begin first, so that one worker spends them while the others do all the rest."""
-    items.sort(key=lambda item: "faults/test_kill" not in item.nodeid)
+    """What takes long to begin goes to the first worker, which is busy with it while the others take over the rest.
+
+    These are the minutes of kill -9, and the world of the fuzz, which each worker that has some of it learns anew.
+    """
+    long = ("faults/test_kill", "web/test_fuzz")
+    items.sort(key=lambda item: next((place for place, name in enumerate(long) if name in item.nodeid), len(long)))
 
 
 @pytest.fixture(scope="session")

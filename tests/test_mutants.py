@@ -554,8 +554,8 @@ MUTANTS = [
     Mutant(
         "a call is asked for by one clock",
         "warmline/contacts/asking.py",
-        "        for leg in legs:\n            leg.checked_at = now\n",
-        "",
+        "Leg.call_sid == call_sid, Leg.state != LegState.ENDED, Leg.checked_at <= now - ASK_AFTER",
+        "Leg.call_sid == call_sid",
         GUARDS + "two_clocks_ask_for_a_call_once[sqlite]",
     ),
     Mutant(
@@ -606,7 +606,7 @@ MUTANTS = [
         "warmline/web/access.py",
         "        abort(401)\n    csrf.protect()\n",
         "        abort(401)\n",
-        "tests/web/test_fuzz.py::test_no_form_changes_anything_without_its_own_token[sqlite-/console/status]",
+        ACCESS + "without_a_token_nothing_is_changed[sqlite]",
     ),
 ]
 

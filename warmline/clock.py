@@ -28,7 +28,7 @@ from warmline.contacts import (
     wishes,
     wrapup,
 )
-from warmline.db import transaction
+from warmline.db import reading, transaction
 from warmline.models import Callback, Lease
 from warmline.models.base import new_id
 
@@ -68,30 +68,50 @@ def tick(at: datetime, heard_since: datetime = LONG_AGO) -> None:
     Args:
         heard_since: when consoles could be heard again after an outage, in which all of them were silent.
     """
-    for decision in due.decisions(at):
-        _attempt(due.act, decision, at)
-    for engagement_id, call_sids in connect.overdue(at):
-        # Its callback may have been lost: ask before blaming the peer's phone.
-        for call_sid in call_sids:
-            _attempt(asking.ask, call_sid, at)
-        _attempt(connect.give_up, engagement_id, at)
-    for overdue, act in (
-        (partial(availability.left_behind, heard_since=heard_since), parting.console_gone),
-        (calling_back.overdue, calling_back.come_due),
-        (wrapup.overdue, wrapup.expire),
-        (survey.due, survey.invite),
-        (survey.overdue, survey.lapse),
-        (wishes.stranded, wishes.lift),
-    ):
-        for row_id in overdue(at):
-            _attempt(act, row_id, at)
-    for contact_id in outbox.due(at):
-        _attempt(outbox.recover, contact_id, at)
-        db.later(outbox.deliver, contact_id)
-    for call_sid in asking.unheard(at):
-        db.later(asking.ask, call_sid, at)
+    for act, subject in _due(at, heard_since):
+        _attempt(act, subject, at)
     for organization_id in dispatch.organizations_waiting():
         _attempt(dispatch.run, organization_id, at)
+
+
+def _due(at: datetime, heard_since: datetime) -> list[tuple[Callable[[Any, datetime], Any], Any]]:
+    """What is to be done, and to whom: in one look, for most of the time it is nothing."""
+    found: list[tuple[Callable[[Any, datetime], Any], Any]] = []
+    with reading() as session:
+        for question, act in (
+            (due.decisions, due.act),
+            (connect.overdue, _phone_is_late),
+            (partial(availability.left_behind, heard_since=heard_since), parting.console_gone),
+            (calling_back.overdue, calling_back.come_due),
+            (wrapup.overdue, wrapup.expire),
+            (survey.due, survey.invite),
+            (survey.overdue, survey.lapse),
+            (wishes.stranded, wishes.lift),
+            (outbox.due, _send),
+            (asking.unheard, _ask),
+        ):
+            try:
+                found += [(act, subject) for subject in question(session, at)]
+            except Exception:  # what the others find is done all the same
+                log.exception("what is due could not be read", extra={"for": act.__name__})
+    return found
+
+
+def _phone_is_late(engagement_id: str, at: datetime) -> None:
+    # Its callback may have been lost: ask before blaming the peer's phone.
+    for call_sid in connect.call_sids(engagement_id):
+        _attempt(asking.ask, call_sid, at)
+    connect.give_up(engagement_id, at)
+
+
+def _send(contact_id: str, at: datetime) -> None:
+    _attempt(outbox.recover, contact_id, at)
+    db.later(outbox.deliver, contact_id)
+
+
+def _ask(call_sid: str, at: datetime) -> None:
+    if asking.claim(call_sid, at):
+        db.later(asking.ask, call_sid, at)
 
 
 def clean(at: datetime) -> None:

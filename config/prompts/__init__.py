@@ -1,10 +1,12 @@
 """The prompt catalogues: one TOML file a language."""
 
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 
+@cache
 def load() -> dict[str, dict[str, Any]]:
     """Every catalogue by its language code; ValueError if one lacks a sentence that another has."""
     catalogues = {

@@ -550,7 +550,7 @@ def test_a_process_that_dies_anywhere_loses_no_caller_and_rings_nobody_twice(
     surely(hangs_up, world, first)
     surely(world.pass_time, 8)
     surely(world.pass_time, 2)
-    engagement = surely(world.accepts, world.peer1)
+    engagement = surely(offers.accept, world.peer1, world.rings_at(world.peer1).id, world.now)
     leg = world.sid()
     identity = world.peer1.identity
     surely(connect.peer_leg, identity, engagement.offer_id, leg, world.now)

@@ -225,8 +225,9 @@ def test_whoever_holds_a_contact_that_they_looked_at_before_sees_it_as_it_is(wor
 def test_two_clocks_ask_for_a_call_once(world: World) -> None:
     _, call_sid = world.waits()
     world.now += asking.ASK_AFTER
-    assert asking.unheard(world.now) == [call_sid]
-    assert asking.unheard(world.now) == []
+    assert world.finds(asking.unheard) == [call_sid]
+    assert [asking.claim(call_sid, world.now) for _ in range(2)] == [True, False]
+    assert world.finds(asking.unheard) == []
 
 
 # Told again, told late, or never

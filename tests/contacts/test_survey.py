@@ -414,7 +414,7 @@ def test_two_contacts_of_one_caller_that_are_due_together_bring_one_invitation(w
     second = talked(world)
     logs(world, second)
     logs(world, first)
-    due = survey.due(world.now)
+    due = world.finds(survey.due)
     assert len(due) == 2
     at_once(*(lambda id=id: survey.invite(id, world.now) for id in due))
     assert sorted(found.state for found in world.all(Survey)) == ["invited", "withdrawn"]
@@ -424,7 +424,7 @@ def test_two_contacts_of_one_caller_that_are_due_together_bring_one_invitation(w
 def test_two_clocks_send_one_invitation(world: World) -> None:
     contact_id = talked(world)
     logs(world, contact_id)
-    (due,) = survey.due(world.now)
+    (due,) = world.finds(survey.due)
     at_once(*(lambda: survey.invite(due, world.now) for _ in range(4)))
     assert len(sent(world)) == 1
     assert world.events(due).count("invited") == 1
@@ -602,7 +602,7 @@ def test_stop_and_a_sentence_at_once_are_both_taken(world: World) -> None:
 def test_stop_and_the_invitation_at_once_end_stopped(world: World) -> None:
     contact_id = talked(world)
     logs(world, contact_id)
-    (due,) = survey.due(world.now)
+    (due,) = world.finds(survey.due)
     at_once(
         lambda: texts.receive("SM-stop", CALLER, GEORGIA, "STOP", True, world.now),
         lambda: survey.invite(due, world.now),

@@ -121,7 +121,7 @@ def test_a_peer_who_is_back_in_time_keeps_the_thread(world: World) -> None:
     contact_id = takes_up(world, world.peer1, CALLER)
     [engagement] = world.all(Engagement)
     world.now += TIMES.leave + timedelta(seconds=1)
-    assert availability.left_behind(world.now, LONG_AGO) == [engagement.id]
+    assert world.finds(availability.left_behind, heard_since=LONG_AGO) == [engagement.id]
     availability.seen(world.peer1, world.now)
     parting.console_gone(engagement.id, world.now)
     assert world.contact(contact_id).state == "connected"
@@ -131,7 +131,7 @@ def test_a_call_is_not_lost_because_a_console_is_silent(world: World) -> None:
     world.available(world.peer1)
     contact_id, _, _, engagement = world.talks(world.peer1)
     world.now += TIMES.leave + timedelta(seconds=1)
-    assert availability.left_behind(world.now, LONG_AGO) == []
+    assert world.finds(availability.left_behind, heard_since=LONG_AGO) == []
     parting.console_gone(engagement.id, world.now)
     assert world.contact(contact_id).state == "connected"
 
@@ -355,7 +355,7 @@ def test_whoever_wants_no_texts_is_told_nothing_and_waits_on(world: World) -> No
     goes_off_shift(world, world.peer1, world.peer2)
     world.pass_time(10)
     assert said(world) == before
-    assert texts.alone(world.now) == [], "not looked at again"
+    assert world.finds(texts.alone) == [], "not looked at again"
 
 
 @pytest.mark.parametrize(("word", "told"), [("hello", ["en", "es"]), ("Hola", ["es"]), ("English", ["en"])])

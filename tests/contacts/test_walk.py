@@ -403,7 +403,7 @@ def test_the_outbox_keeps_the_order_of_one_contact(world: World) -> None:
         messages.write(world.peer1, contact_id, words, world.now)
     world.pass_time(10)
     assert [asked[2] for asked in world.company.asked] == ["one", "one", "two", "three"]
-    assert outbox.due(world.now) == []
+    assert world.finds(outbox.due) == []
 
 
 def world_reading():

@@ -174,7 +174,7 @@ def test_when_the_last_one_goes_off_shift_the_wish_is_lifted_and_the_next_free_p
     assert (contact.wish, contact.queued_at) == (None, queued_at)
     assert world.offer_to(world.peer2) is not None
     assert world.events(contact_id) == ["began", "wish", "queued", "wish_lifted", "offered"]
-    assert wishes.stranded(world.now) == []
+    assert world.finds(wishes.stranded) == []
     wishes.lift(contact_id, world.now)
     assert world.events(contact_id).count("wish_lifted") == 1
 
@@ -223,11 +223,11 @@ def test_of_those_who_wish_alike_only_the_one_who_is_kept_apart_from_all_of_them
             session.add_all(
                 Apart(caller_id=caller_id, peer_id=peer.id, asked_by=AskedBy.PEER, asked_at=world.now) for peer in peers
             )
-    assert wishes.stranded(world.now) == [both]
+    assert world.finds(wishes.stranded) == [both]
     goes_off_shift(world, world.peer2)
-    assert sorted(wishes.stranded(world.now)) == sorted([both, one])
+    assert sorted(world.finds(wishes.stranded)) == sorted([both, one])
     goes_off_shift(world, world.peer1)
-    assert sorted(wishes.stranded(world.now)) == sorted([both, one, none, withheld])
+    assert sorted(world.finds(wishes.stranded)) == sorted([both, one, none, withheld])
 
 
 def test_a_sister_lines_peer_who_will_be_asked_is_somebody_left(world: World) -> None:
@@ -263,7 +263,7 @@ def test_a_preferred_wish_ends_by_itself_and_is_not_lifted(world: World) -> None
     goes_off_shift(world, world.peer1)
     world.pass_time(10)
     assert world.contact(contact_id).wish == "veteran"
-    assert wishes.stranded(world.now) == []
+    assert world.finds(wishes.stranded) == []
 
 
 def test_the_caller_is_told_once_and_alike_when_asked_twice(world: World) -> None:

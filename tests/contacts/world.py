@@ -217,6 +217,11 @@ class World:
     def peer(self, peer: Peer) -> Peer:
         return self.get(Peer, peer.id)
 
+    def finds(self, question: Callable[..., Any], **more: Any) -> Any:
+        """What the clock would find if it asked this now."""
+        with db.reading() as session:
+            return question(session, self.now, **more)
+
     def events(self, subject_id: str) -> list[str]:
         with db.reading() as session:
             return list(session.scalars(select(Event.name).where(Event.subject_id == subject_id).order_by(Event.id)))

@@ -138,11 +138,13 @@ def test_without_a_socket_the_console_is_present_and_finds_its_offer(enter: Ente
 
     peer = enter("peer1")
     peer.route_web_socket("**/socket.io/**", refuse)
+    peer.clock.install()
     peer.reload()
     choose(peer, "Available")
     expect(peer.locator("#connection")).to_have_text("Live every 12 seconds")
     waits(caller)
-    expect(offer(peer)).to_be_visible(timeout=18_000)
+    peer.clock.fast_forward(12_000)
+    expect(offer(peer)).to_be_visible()
 
 
 def test_a_lost_connection_is_said_and_so_is_its_return(enter: Enter, tidy: None) -> None:
@@ -191,6 +193,8 @@ def test_away_counts_from_when_the_connection_was_lost(enter: Enter, tidy: None)
 
 def test_whoever_was_logged_out_loses_nothing(enter: Enter, caller: Caller) -> None:
     first = enter("peer1")
+    first.clock.install()
+    first.reload()
     choose(first, "Available")
     takes(first, caller)
     second = first.context.new_page()
@@ -202,9 +206,11 @@ def test_whoever_was_logged_out_loses_nothing(enter: Enter, caller: Caller) -> N
     second.get_by_label("Email address").fill("peer1@example.org")
     second.get_by_label("Password").fill(PASSWORD)
     second.get_by_role("button", name="Log in").click()
-    expect(first.locator("#connection")).to_have_text("Live", timeout=40_000)
+    expect(second.get_by_role("group", name="Choose my status")).to_be_visible()
+    first.clock.fast_forward(16_000)
+    expect(first.locator("#connection")).to_have_text("Live")
     expect(notices(first).get_by_text("You are logged out.")).to_be_hidden()
-    expect(report(first)).to_contain_text(re.compile("Saved .*:"), timeout=40_000)
+    expect(report(first)).to_contain_text(re.compile("Saved .*:"))
 
 
 def test_a_computer_whose_clock_is_wrong_shows_the_right_deadline(enter: Enter, caller: Caller) -> None:
@@ -217,14 +223,20 @@ def test_a_computer_whose_clock_is_wrong_shows_the_right_deadline(enter: Enter, 
     expect(alert(peer)).to_contain_text(re.compile(r"(1\d|20) seconds"))
 
 
-def test_the_time_left_is_said_when_asked_for_and_at_ten_seconds(enter: Enter, caller: Caller) -> None:
+def test_the_time_left_is_said_when_asked_for_and_at_ten_seconds(
+    product: Product, enter: Enter, caller: Caller
+) -> None:
     peer = enter("peer1")
+    peer.clock.install()
+    peer.reload()
     choose(peer, "Available")
     waits(caller)
     offer(peer).get_by_role("button", name="Say the time left").press("Enter")
     expect(said(peer)).to_have_text(re.compile(r"\d+ seconds left"))
-    expect(alert(peer)).to_have_text(re.compile(r"^(10|9) seconds left to answer$"), timeout=13_000)
-    expect(offer(peer)).to_have_count(0, timeout=13_000)
+    peer.clock.fast_forward(10_000)
+    expect(alert(peer)).to_have_text(re.compile(r"^\d+ seconds left to answer$"))
+    product.bring_forward("offer", "deadline")
+    expect(offer(peer)).to_have_count(0)
     expect(shown(peer).get_by_text("was not answered in time")).to_be_visible()
 
 

@@ -28,7 +28,7 @@ TRIES = 3  # to come by a point
 LOOKS_SECONDS = 0.1  # between two looks of a peer at the console
 LANES = 4  # products side by side: after a death most of the time is only waited for
 # Points that come round again and again: their first occurrence stands for the others.
-RECURRING = ("clock.", "contacts.asking.unheard", "contacts.asking.doubt", "contacts.availability.all_seen", "locate")
+RECURRING = ("clock.", "contacts.asking.claim", "contacts.asking.doubt", "contacts.availability.all_seen", "locate")
 # Verbs that no step of the journeys takes, and why.
 ELSEWHERE = {
     "cli.create_admin": "a command of an operator",

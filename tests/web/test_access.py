@@ -78,6 +78,12 @@ def test_the_token_is_taken_from_the_form_too(cast: Cast) -> None:
     assert cast.peer1.get("/console/state").get_json()["status"] == "available"
 
 
+def test_without_a_token_nothing_is_changed(cast: Cast) -> None:
+    for form in ({"status": "available"}, {"status": "available", "csrf_token": "another"}):
+        assert cast.peer1.client.post("/console/status", data=form).status_code == 400
+        assert cast.peer1.get("/console/state").get_json()["status"] == "off"
+
+
 @pytest.mark.parametrize("cookie", ["1|é", "1|x", "|", ""])
 def test_nobody_is_remembered_beyond_the_session(cast: Cast, cookie: str) -> None:
     for client in (cast.stranger, cast.peer1.client):

@@ -266,7 +266,8 @@ def test_a_report_in_the_making_stays_open_when_wrap_up_is_over(cast: Cast) -> N
     is_ready(cast.peer1)
     contact = takes_a_call(cast.peer1)
     cast.peer1.post(f"/console/contacts/{contact}/end")
-    (engagement,) = wrapup.overdue(clock.now() + LATER)
+    with db.reading() as session:
+        (engagement,) = wrapup.overdue(session, clock.now() + LATER)
     wrapup.expire(engagement, clock.now() + LATER)
     assert state(cast.peer1)["activity"] == "idle"
     assert f'data-open="{contact}"' in cast.peer1.get(f"/console/fragment?contact={contact}").text
@@ -277,7 +278,8 @@ def test_a_connection_that_failed_is_not_the_peers_contact_and_is_explained(cast
     is_ready(cast.peer1)
     calls()
     cast.peer1.post(f"/console/offers/{offered(cast.peer1)['id']}/accept")
-    ((engagement, _),) = connect.overdue(clock.now() + timedelta(seconds=16))
+    with db.reading() as session:
+        (engagement,) = connect.overdue(session, clock.now() + timedelta(seconds=16))
     connect.give_up(engagement, clock.now() + timedelta(seconds=16))
     answer = state(cast.peer1)
     assert (answer["status"], answer["activity"], answer["contacts"]) == ("away", "idle", [])

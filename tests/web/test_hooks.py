@@ -302,10 +302,10 @@ class Connection:
 
 def rows() -> dict[str, list[str]]:
     """Everything that is stored."""
-    with db.reading() as session:
+    with db.bound().connect() as connection:
         return {
-            table.name: sorted(str(row) for row in session.execute(select(table)))
-            for table in Base.metadata.sorted_tables
+            table: sorted(map(str, connection.exec_driver_sql(f"SELECT * FROM {table}")))  # ours
+            for table in Base.metadata.tables
         }
 
 

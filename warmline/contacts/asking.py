@@ -29,21 +29,22 @@ def doubt_everything() -> None:
         )
 
 
-def unheard(now: datetime, limit: int = 100) -> list[str]:
-    """CallSids of legs not heard of lately, each claimed: no other clock asks for them within ASK_AFTER."""
+def unheard(session: Session, now: datetime, limit: int = 100) -> list[str]:
+    """CallSids of legs not heard of lately, the longest silent first."""
+    query = select(Leg.call_sid).where(Leg.state != LegState.ENDED, Leg.checked_at <= now - ASK_AFTER)
+    return list(session.scalars(query.order_by(Leg.checked_at).limit(limit)))
+
+
+def claim(call_sid: str, now: datetime) -> bool:
+    """Whether this clock is to ask for a call: then no other one does within ASK_AFTER."""
     with transaction() as session:
-        legs = list(
-            session.scalars(
-                select(Leg)
-                .where(Leg.state != LegState.ENDED, Leg.checked_at <= now - ASK_AFTER)
-                .order_by(Leg.checked_at)
-                .limit(limit)
-                .with_for_update(skip_locked=True)
-            )
+        claimed = session.scalar(
+            update(Leg)
+            .where(Leg.call_sid == call_sid, Leg.state != LegState.ENDED, Leg.checked_at <= now - ASK_AFTER)
+            .values(checked_at=now)
+            .returning(Leg.id)
         )
-        for leg in legs:
-            leg.checked_at = now
-        return [leg.call_sid for leg in legs]
+        return claimed is not None
 
 
 def ask(call_sid: str, now: datetime) -> None:

@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
 
 from routing.eligibility import is_present
 from routing.facts import TIMES
 from routing.states import EngagementState, PeerStatus
 from warmline.contacts import dispatch, holding, news, offers
-from warmline.db import reading, transaction
+from warmline.db import transaction
 from warmline.errors import Invalid
 from warmline.models import Channel, Engagement, Peer, Presence
 from warmline.models.history import record
@@ -41,26 +42,25 @@ def choose(peer: Peer, status: str, now: datetime) -> None:
         offers.withdraw_from(peer.id, "status", now)
 
 
-def left_behind(now: datetime, heard_since: datetime, limit: int = 100) -> list[str]:
+def left_behind(session: Session, now: datetime, heard_since: datetime, limit: int = 100) -> list[str]:
     """Text conversations whose peer's console has been silent for TIMES.leave: ids of engagements.
 
     None of them while consoles could be heard only since `heard_since`, later than that: the silence was ours.
     """
     if heard_since > now - TIMES.leave:
         return []
-    with reading() as session:
-        return list(
-            session.scalars(
-                select(Engagement.id)
-                .join(Presence, Presence.peer_id == Engagement.peer_id)
-                .where(
-                    Engagement.state == EngagementState.ACTIVE,
-                    Engagement.channel == Channel.TEXT,
-                    Presence.seen_at < now - TIMES.leave,
-                )
-                .limit(limit)
+    return list(
+        session.scalars(
+            select(Engagement.id)
+            .join(Presence, Presence.peer_id == Engagement.peer_id)
+            .where(
+                Engagement.state == EngagementState.ACTIVE,
+                Engagement.channel == Channel.TEXT,
+                Presence.seen_at < now - TIMES.leave,
             )
+            .limit(limit)
         )
+    )
 
 
 def seen(peer: Peer, now: datetime) -> None:

@@ -175,21 +175,19 @@ def book(contact_id: str, now: datetime, *, later: bool = False) -> Contact:
 # Calling
 
 
-def overdue(now: datetime, limit: int = 200) -> list[str]:
+def overdue(session: Session, now: datetime, limit: int = 200) -> list[str]:
     """Contacts to be called of whom something must be settled: one comes due, a call has lasted too long, we close."""
     booked = Contact.callback_at.is_not(None), Contact.state.in_(IN_QUEUE)
-    with reading() as session:
-        found = session.scalars(
-            select(Line).where(Line.id.in_(select(Contact.line_id).where(*booked).distinct()))
-        ).all()
-        closed = [line.id for line in found if not lines.is_open(line, now)]
-        over = and_(
-            Contact.line_id.in_(closed),
-            Contact.calling.is_(None),
-            or_(Contact.callback_due_at.is_(None), ~Contact.callback_later),
-        )
-        query = select(Contact.id).where(*booked, or_(Contact.callback_due_at <= now, over))
-        return list(session.scalars(query.order_by(Contact.callback_due_at).limit(limit)))
+    found = session.scalars(select(Line).where(Line.id.in_(select(Contact.line_id).where(*booked).distinct()))).all()
+    if not found:
+        return []
+    over = and_(
+        Contact.line_id.in_([line.id for line in found if not lines.is_open(line, now)]),
+        Contact.calling.is_(None),
+        or_(Contact.callback_due_at.is_(None), ~Contact.callback_later),
+    )
+    query = select(Contact.id).where(*booked, or_(Contact.callback_due_at <= now, over))
+    return list(session.scalars(query.order_by(Contact.callback_due_at).limit(limit)))
 
 
 def come_due(contact_id: str, now: datetime) -> None:

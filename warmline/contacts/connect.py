@@ -146,12 +146,13 @@ def give_up(engagement_id: str, now: datetime) -> None:
         news.for_organization(session, contact.organization_id)
 
 
-def overdue(now: datetime, limit: int = 200) -> list[tuple[str, list[str]]]:
-    """Engagements whose peer's leg should be up by now, each with the CallSids of its legs."""
+def overdue(session: Session, now: datetime, limit: int = 200) -> list[str]:
+    """Engagements whose peer's leg should be up by now."""
+    query = select(Engagement.id).where(Engagement.state == EngagementState.CONNECTING, Engagement.connect_by <= now)
+    return list(session.scalars(query.limit(limit)))
+
+
+def call_sids(engagement_id: str) -> list[str]:
+    """CallSids of an engagement's live legs."""
     with reading() as session:
-        late = session.scalars(
-            select(Engagement.id)
-            .where(Engagement.state == EngagementState.CONNECTING, Engagement.connect_by <= now)
-            .limit(limit)
-        ).all()
-        return [(id, [leg.call_sid for leg in holding.live_legs(session, id)]) for id in late]
+        return [leg.call_sid for leg in holding.live_legs(session, engagement_id)]

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, false, or_, select
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
 
 from routing.engine import decide
 from routing.facts import Close, Decision, Expire, MakeOffer, Overflow, Snapshot, Tell
 from routing.states import ContactState
 from warmline.contacts import dispatch, holding, news, offers, texts
-from warmline.db import reading, transaction
+from warmline.db import transaction
 from warmline.models import Contact, Line
 from warmline.models.history import record
 from warmline.people import lines
@@ -17,24 +18,22 @@ from warmline.people import lines
 NOT_TAKEN = (ContactState.WAITING, ContactState.OFFERED)
 
 
-def decisions(now: datetime) -> Sequence[Decision]:
+def decisions(session: Session, now: datetime) -> Sequence[Decision]:
     """Everything that is to be done at `now` for somebody who waits, but for offers: those are dispatch's."""
-    with reading() as session:
-        chosen = session.execute(select(Line.id, Line.organization_id).where(Line.policy.is_not(None))).all()
-        policies = lines.policies_of(session, [line.id for line in chosen])
-        late = [
-            and_(
-                Contact.line_id == line.id,
-                Contact.organization_id == line.organization_id,
-                Contact.queued_at <= now - step.after,
-                Contact.steps <= number,
-            )
-            for line in chosen
-            for number, step in enumerate(policies[line.id].steps)
-        ]
-        waits = Contact.state.in_(NOT_TAKEN)
-        waiting = dispatch.facts(session, policies, [waits, or_(false(), *late)]) if late else ()
-    ringing, alone = offers.ringing(now), texts.alone(now)
+    chosen = session.execute(select(Line.id, Line.organization_id).where(Line.policy.is_not(None))).all()
+    policies = lines.policies_of(session, [line.id for line in chosen]) if chosen else {}
+    late = [
+        and_(
+            Contact.line_id == line.id,
+            Contact.organization_id == line.organization_id,
+            Contact.queued_at <= now - step.after,
+            Contact.steps <= number,
+        )
+        for line in chosen
+        for number, step in enumerate(policies[line.id].steps)
+    ]
+    waiting = dispatch.facts(session, policies, [Contact.state.in_(NOT_TAKEN), or_(*late)]) if late else ()
+    ringing, alone = offers.ringing(session, now), texts.alone(session, now)
     return decide(Snapshot(waiting, policies=policies, ringing=tuple(ringing), alone=tuple(alone)), now)
 
 

@@ -97,7 +97,7 @@ def withdraw_from(peer_id: str, reason: str, now: datetime) -> None:
         expire(live, reason, now)
 
 
-def ringing(now: datetime, limit: int = 200) -> list[Ringing]:
+def ringing(session: Session, now: datetime, limit: int = 200) -> list[Ringing]:
     """Live offers that may have to end: their time is over, or the peer's console has fallen silent."""
     pending = (
         select(Offer.id, Offer.deadline, Presence.seen_at)
@@ -105,11 +105,10 @@ def ringing(now: datetime, limit: int = 200) -> list[Ringing]:
         .where(Offer.state == OfferState.PENDING)
         .limit(limit)
     )
-    with reading() as session:
-        late = session.execute(pending.where(Offer.deadline <= now).order_by(Offer.deadline)).all()
-        silent = session.execute(
-            pending.where(Offer.deadline > now, Presence.seen_at < now - TIMES.presence).order_by(Offer.deadline)
-        ).all()
+    late = session.execute(pending.where(Offer.deadline <= now).order_by(Offer.deadline)).all()
+    silent = session.execute(
+        pending.where(Offer.deadline > now, Presence.seen_at < now - TIMES.presence).order_by(Offer.deadline)
+    ).all()
     return [Ringing(row.id, row.deadline, row.seen_at) for row in (*late, *silent)]
 
 

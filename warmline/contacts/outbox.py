@@ -143,22 +143,21 @@ def deliver(contact_id: str) -> None:
         _send(request)
 
 
-def due(now: datetime, limit: int = 100) -> list[str]:
+def due(session: Session, now: datetime, limit: int = 100) -> list[str]:
     """Contacts with a request to send, or with a claim whose process died."""
-    with reading() as session:
-        return list(
-            session.scalars(
-                select(OutsideRequest.contact_id)
-                .where(
-                    or_(
-                        (OutsideRequest.state == RequestState.PENDING) & (OutsideRequest.due_at <= now),
-                        (OutsideRequest.state == RequestState.SENDING) & (OutsideRequest.claimed_at <= now - STALE),
-                    )
+    return list(
+        session.scalars(
+            select(OutsideRequest.contact_id)
+            .where(
+                or_(
+                    (OutsideRequest.state == RequestState.PENDING) & (OutsideRequest.due_at <= now),
+                    (OutsideRequest.state == RequestState.SENDING) & (OutsideRequest.claimed_at <= now - STALE),
                 )
-                .distinct()
-                .limit(limit)
             )
+            .distinct()
+            .limit(limit)
         )
+    )
 
 
 def recover(contact_id: str, now: datetime) -> None:

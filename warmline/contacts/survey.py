@@ -99,11 +99,10 @@ def schedule(session: Session, contact: Contact, now: datetime) -> None:
         known.due_at = due_at
 
 
-def due(now: datetime, limit: int = 100) -> list[str]:
+def due(session: Session, now: datetime, limit: int = 100) -> list[str]:
     """Surveys whose time has come."""
-    with reading() as session:
-        query = select(Survey.id).where(Survey.state == SurveyState.DUE, Survey.due_at <= now)
-        return list(session.scalars(query.order_by(Survey.due_at).limit(limit)))
+    query = select(Survey.id).where(Survey.state == SurveyState.DUE, Survey.due_at <= now)
+    return list(session.scalars(query.order_by(Survey.due_at).limit(limit)))
 
 
 def invite(survey_id: str, now: datetime) -> None:
@@ -137,11 +136,10 @@ def invite(survey_id: str, now: datetime) -> None:
             news.for_line(session, survey.line_id)
 
 
-def overdue(now: datetime, limit: int = 100) -> list[str]:
+def overdue(session: Session, now: datetime, limit: int = 100) -> list[str]:
     """Surveys whose caller has been silent for too long."""
-    with reading() as session:
-        query = select(Survey.id).where(Survey.state.in_(UNDER_WAY), Survey.lapses_at <= now)
-        return list(session.scalars(query.order_by(Survey.lapses_at).limit(limit)))
+    query = select(Survey.id).where(Survey.state.in_(UNDER_WAY), Survey.lapses_at <= now)
+    return list(session.scalars(query.order_by(Survey.lapses_at).limit(limit)))
 
 
 def lapse(survey_id: str, now: datetime) -> None:

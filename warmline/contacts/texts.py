@@ -49,25 +49,24 @@ def receive(message_sid: str, caller_number: str, dialled: str, body: str, answe
     raise RuntimeError("a text met its double three times")
 
 
-def alone(now: datetime, limit: int = 100) -> list[Alone]:
+def alone(session: Session, now: datetime, limit: int = 100) -> list[Alone]:
     """Text contacts in line whose language nobody on shift speaks, and who are to be told something."""
     waiting = Contact.channel == Channel.TEXT, Contact.state == ContactState.WAITING
     found: list[Alone] = []
-    with reading() as session:
-        asked = session.execute(select(Contact.line_id, Contact.language).where(*waiting).distinct())
-        for line_id, language in asked.all():
-            spoken = roster.spoken_on_shift(session, line_id, now)
-            if language not in spoken:
-                hopeless = not spoken and not lines.is_open(session.get_one(Line, line_id), now)
-                theirs = select(Contact.id, Contact.stays_at).where(
-                    *waiting, Contact.line_id == line_id, Contact.language == language
-                )
-                if not hopeless:
-                    theirs = theirs.where(Contact.stays_at.is_(None))
-                found += (
-                    Alone(row.id, hopeless=hopeless, told=row.stays_at is not None)
-                    for row in session.execute(theirs.limit(limit - len(found)))
-                )
+    asked = session.execute(select(Contact.line_id, Contact.language).where(*waiting).distinct())
+    for line_id, language in asked.all():
+        spoken = roster.spoken_on_shift(session, line_id, now)
+        if language not in spoken:
+            hopeless = not spoken and not lines.is_open(session.get_one(Line, line_id), now)
+            theirs = select(Contact.id, Contact.stays_at).where(
+                *waiting, Contact.line_id == line_id, Contact.language == language
+            )
+            if not hopeless:
+                theirs = theirs.where(Contact.stays_at.is_(None))
+            found += (
+                Alone(row.id, hopeless=hopeless, told=row.stays_at is not None)
+                for row in session.execute(theirs.limit(limit - len(found)))
+            )
     return found
 
 

@@ -46,28 +46,27 @@ def choose(contact_id: str, key: str, now: datetime) -> tuple[Contact, bool]:
         return contact, wish is not None or key in ("", ANYONE_KEY)
 
 
-def stranded(now: datetime) -> list[str]:
+def stranded(session: Session, now: datetime) -> list[str]:
     """Contacts in line whose wish is required, and for whom nobody is on shift any more who could grant it.
 
     Who wishes alike, on one line and in one language, is looked at together, however many they are.
     """
     required = (Contact.state == ContactState.WAITING, Contact.wish.is_not(None), Contact.wish_required)
     found: list[str] = []
-    with reading() as session:
-        alike = session.execute(
-            select(Contact.line_id, Contact.language, Contact.wish).where(*required).distinct()
-        ).all()
-        policies = lines.policies_of(session, {line_id for line_id, _, _ in alike}) if alike else {}
-        peers = _peers(session, policies, now) if alike else []
-        for line_id, language, wish in alike:
-            coming = _coming(peers, line_id, language, policies[line_id], now)
-            left = {peer.id for peer, _ in coming if wish in peer.skills}
-            these = (Contact.line_id == line_id, Contact.language == language, Contact.wish == wish)
-            nobody = select(Contact.id).where(*required, *these)
-            if left:
-                meets_none = select(Apart.caller_id).where(Apart.peer_id.in_(left)).group_by(Apart.caller_id)
-                nobody = nobody.where(Contact.caller_id.in_(meets_none.having(func.count() == len(left))))
-            found += session.scalars(nobody)
+    alike = session.execute(select(Contact.line_id, Contact.language, Contact.wish).where(*required).distinct()).all()
+    if not alike:
+        return []
+    policies = lines.policies_of(session, {line_id for line_id, _, _ in alike})
+    peers = _peers(session, policies, now)
+    for line_id, language, wish in alike:
+        coming = _coming(peers, line_id, language, policies[line_id], now)
+        left = {peer.id for peer, _ in coming if wish in peer.skills}
+        these = (Contact.line_id == line_id, Contact.language == language, Contact.wish == wish)
+        nobody = select(Contact.id).where(*required, *these)
+        if left:
+            meets_none = select(Apart.caller_id).where(Apart.peer_id.in_(left)).group_by(Apart.caller_id)
+            nobody = nobody.where(Contact.caller_id.in_(meets_none.having(func.count() == len(left))))
+        found += session.scalars(nobody)
     return found
 
 

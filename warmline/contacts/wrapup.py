@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from routing.facts import TIMES
 from routing.states import EngagementState
 from warmline.contacts import allowance, apart, dispatch, holding, legs, news, remembering, resting, survey
-from warmline.db import reading, transaction
+from warmline.db import transaction
 from warmline.errors import Invalid
 from warmline.models import Contact, Disposition, Engagement, Peer, Reason, Report
 from warmline.models.base import new_id
@@ -118,16 +118,10 @@ def expire(engagement_id: str, now: datetime) -> None:
             finish(session, held[1], "wrap_expired", now)
 
 
-def overdue(now: datetime, limit: int = 200) -> list[str]:
+def overdue(session: Session, now: datetime, limit: int = 200) -> list[str]:
     """Engagements whose wrap-up time is over."""
-    with reading() as session:
-        return list(
-            session.scalars(
-                select(Engagement.id)
-                .where(Engagement.state == EngagementState.WRAPPING, Engagement.wrap_by <= now)
-                .limit(limit)
-            )
-        )
+    query = select(Engagement.id).where(Engagement.state == EngagementState.WRAPPING, Engagement.wrap_by <= now)
+    return list(session.scalars(query.limit(limit)))
 
 
 def _save(
