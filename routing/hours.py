@@ -46,6 +46,24 @@ def opens_next(hours: WeeklyHours, zone: str, now: datetime, holidays: Holidays 
     return None
 
 
+def open_between(
+    hours: WeeklyHours, zone: str, since: datetime, until: datetime, holidays: Holidays | None = None
+) -> list[tuple[datetime, datetime]]:
+    """When a line is open from `since` to `until` (aware): instants in UTC, in order, what touches as one."""
+    place = ZoneInfo(zone)
+    first, last = since.astimezone(place).date() - timedelta(days=1), until.astimezone(place).date()
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    found: list[tuple[datetime, datetime]] = []
+    for opens, closes in _spans(hours, holidays or {}, place, days):
+        begins, ends = max(opens, since), min(closes, until)
+        if found and begins <= found[-1][1]:
+            begins, ends = found[-1][0], max(found[-1][1], ends)
+            found.pop()
+        if begins < ends:
+            found.append((begins, ends))
+    return found
+
+
 def read_clock(written: str) -> str | None:
     """A time of day as people write it ("9:00", "5 PM", "24:00") in the form of the hours; None if it is none."""
     found = CLOCK.fullmatch(written.strip())

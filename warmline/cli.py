@@ -121,7 +121,7 @@ def doctor() -> None:
 
 @main.command()
 @click.argument("number")
-@click.option("--weeks", default=8, type=click.IntRange(1, 52), help="How far back to look.")
+@click.option("--weeks", default=weekly.WEEKS, type=click.IntRange(1, 52), help="How far back to look.")
 @click.option("--share", default=80, type=click.IntRange(0, 99), help="Calls to answer in time, in percent.")
 @click.option("--within", default=20, type=click.IntRange(0), help="Seconds that are in time.")
 @click.option("--lost", type=click.IntRange(1, 100), help="Calls that may be given up at most, in percent.")
@@ -131,9 +131,10 @@ def staffing(number: str, weeks: int, share: int, within: int, lost: int | None)
     line = _line(number)
     target = Target(share / 100, within, lost / 100 if lost else None)
     table = weekly.table(line, weeks, target, the_clock.now())
+    found = table.demand
     click.echo(
-        f"{line.name}, {weeks} weeks from {table.since.astimezone(ZoneInfo(line.time_zone)):%-d %B %Y} "
-        f"({line.time_zone}): {table.calls} calls, of whom {table.left} left; patience {_clock(table.patience)}.\n"
+        f"{line.name}, {found.weeks} weeks from {found.since.astimezone(ZoneInfo(line.time_zone)):%-d %B %Y} "
+        f"({line.time_zone}): {found.calls} calls, of whom {found.left} left; patience {_clock(found.patience)}.\n"
         f"Needed: peers for {share}% within {within} s{f' and at most {lost}% lost' if lost else ''}.\n"
     )
     click.echo("                calls  minutes            with these     with one fewer")

@@ -74,6 +74,12 @@ def closing_a_line(page: Page) -> None:
     page.get_by_role("link", name=re.compile("Close early")).first.click()
 
 
+@page("lines.schedule", "supervisor")
+def the_week_to_come(page: Page) -> None:
+    the_lines(page)
+    page.get_by_role("link", name="Schedule").first.click()
+
+
 @page("directory.page", "peer1")
 def the_directory(page: Page) -> None:
     page.get_by_role("link", name="Directory").click()

@@ -29,9 +29,9 @@ def only(found: Table) -> Row:
 
 def test_a_line_without_a_past_has_an_empty_table(past: Past) -> None:
     found = one_week(past)
-    assert (found.rows, found.calls, found.patience) == ((), 0, inf)
-    assert found.since == local("2026-11-13 00:00").astimezone(UTC)
-    assert found.until == local("2026-11-20 00:00").astimezone(UTC)
+    assert (found.rows, found.demand.calls, found.demand.patience) == ((), 0, inf)
+    assert found.demand.since == local("2026-11-13 00:00").astimezone(UTC)
+    assert found.demand.until == local("2026-11-20 00:00").astimezone(UTC)
 
 
 def test_calls_belong_to_the_hour_on_the_lines_own_wall(past: Past) -> None:
@@ -46,6 +46,28 @@ def test_an_hour_is_the_average_of_its_weeks(past: Past) -> None:
     past.answered("2026-11-10 10:00", waited=1, handled=20)
     past.answered("2026-11-10 10:30", waited=1, handled=20)
     assert only(one_week(past, weeks=2)).offered == 1.5
+
+
+def test_weeks_before_a_lines_first_call_do_not_make_its_hours_look_quiet(past: Past) -> None:
+    for day in ("2026-10-29", "2026-11-05", "2026-11-12", "2026-11-19"):
+        past.answered(f"{day} 10:00", waited=1, handled=20)
+    found = one_week(past, weeks=8)
+    assert (found.demand.weeks, found.demand.calls) == (3, 3), "three whole ones since the first"
+    assert found.demand.since == local("2026-10-30 00:00").astimezone(UTC)
+    assert only(found).offered == 1
+
+
+def test_a_line_younger_than_a_week_is_judged_by_its_days(past: Past) -> None:
+    past.answered("2026-11-17 10:00", waited=1, handled=20)
+    found = one_week(past, weeks=8)
+    assert (found.demand.weeks, found.demand.whole, only(found).offered) == (1, False, 1)
+
+
+def test_a_line_that_was_quiet_for_some_days_keeps_all_its_weeks(past: Past) -> None:
+    past.answered("2026-10-02 00:00", waited=1, handled=20)
+    assert one_week(past, weeks=8).demand.weeks == 7
+    past.answered("2026-10-01 23:59", waited=1, handled=20)
+    assert one_week(past, weeks=8).demand.weeks == 8
 
 
 def test_what_is_no_call_of_these_weeks_to_this_line_does_not_count(past: Past) -> None:
@@ -63,14 +85,14 @@ def test_a_call_given_up_at_once_is_no_work_but_tells_of_patience(past: Past) ->
     past.left("2026-11-17 10:20", waited=10 / 60)
     found = one_week(past)
     assert only(found).offered == 2
-    assert (found.calls, found.left) == (3, 2)
-    assert found.patience == pytest.approx((120 + 9 + 10) / 2)
+    assert (found.demand.calls, found.demand.left) == (3, 2)
+    assert found.demand.patience == pytest.approx((120 + 9 + 10) / 2)
 
 
 def test_whom_nobody_could_answer_has_not_lost_patience(past: Past) -> None:
     past.missed("2026-11-17 10:00", waited=2)
     found = one_week(past)
-    assert (only(found).offered, found.calls, found.left, found.patience) == (1, 1, 0, inf)
+    assert (only(found).offered, found.demand.calls, found.demand.left, found.demand.patience) == (1, 1, 0, inf)
 
 
 def test_a_caller_who_was_dropped_and_came_back_is_one_call_of_both_talks(past: Past) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from routing.hours import is_open, opens_next, overlapping, read_clock, running_over
+from routing.hours import is_open, open_between, opens_next, overlapping, read_clock, running_over
 
 GEORGIA = "America/New_York"
 EVENINGS = {str(day): [("17:00", "22:00")] for day in range(5)}
@@ -363,3 +363,47 @@ def test_whole_days_leave_no_gap(zone: str, now: datetime):
 def test_the_next_opening_is_told_in_the_lines_zone(hours: dict, zone: str, now: datetime):
     opens = opens_next(hours, zone, now)
     assert opens is None or opens.tzinfo == ZoneInfo(zone)
+
+
+def opened(hours: dict[str, list[tuple[str, str]]], since: str, until: str, holidays=None) -> list[tuple[str, str]]:
+    """When the line is open between, as the clocks of Georgia show it."""
+    place = ZoneInfo(GEORGIA)
+    return [
+        (opens.astimezone(place).strftime("%a %H:%M"), closes.astimezone(place).strftime("%a %H:%M"))
+        for opens, closes in open_between(hours, GEORGIA, at(since), at(until), holidays)
+    ]
+
+
+def test_a_week_is_its_spans():
+    found = opened(EVENINGS, "2026-11-20T12:00", "2026-11-27T00:00")
+    assert found == [(f"{day} 17:00", f"{day} 22:00") for day in ("Fri", "Mon", "Tue", "Wed", "Thu")]
+
+
+def test_a_span_begins_and_ends_where_one_looks():
+    assert opened(EVENINGS, "2026-11-20T18:30", "2026-11-20T21:00") == [("Fri 18:30", "Fri 21:00")]
+    assert opened(EVENINGS, "2026-11-20T22:00", "2026-11-23T17:00") == []
+
+
+def test_around_the_clock_is_one_span():
+    assert opened({}, "2026-11-20T18:30", "2026-11-27T00:00") == [("Fri 18:30", "Fri 00:00")]
+
+
+def test_what_goes_over_midnight_has_begun_the_day_before():
+    night = {"4": [("22:00", "02:00")], "5": [("02:00", "03:00"), ("09:00", "10:00")]}
+    found = opened(night, "2026-11-21T00:30", "2026-11-22T00:00")
+    assert found == [("Sat 00:30", "Sat 03:00"), ("Sat 09:00", "Sat 10:00")], "what touches is one"
+
+
+def test_a_holiday_keeps_its_own_hours():
+    found = opened(EVENINGS, "2026-12-24T00:00", "2026-12-26T00:00", holidays=CHRISTMAS)
+    assert found == [("Thu 17:00", "Thu 22:00")]
+
+
+@given(weeks, zones, moments | changes, feasts, st.integers(-2, 10 * 24 * 60))
+def test_open_between_and_is_open_say_the_same(hours, zone, since, holidays, minutes):
+    moment = since + timedelta(minutes=minutes)
+    found = open_between(hours, zone, since, since + timedelta(days=9), holidays)
+    assert found == sorted(found)
+    within = since <= moment < since + timedelta(days=9)
+    expected = within and is_open(hours, zone, moment, holidays)
+    assert any(opens <= moment < closes for opens, closes in found) is expected

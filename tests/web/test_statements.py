@@ -14,7 +14,7 @@ from tests.web.walk import GEORGIA, caller_leg, calls, counted, is_ready, peer, 
 from warmline import clock, db
 from warmline.contacts import availability, dispatch, offers, screens
 from warmline.contacts.screens import why
-from warmline.models import Leg, Line, Offer
+from warmline.models import Leg, Line, LineNumber, Offer
 
 CALLER, WRITER = "+14045550123", "+14045550144"
 # Statements, as counted. A number that must grow should be worth it.
@@ -33,6 +33,7 @@ MOST = {
     "why a caller waits": 20,
     "why a peer is not asked": 23,
     "why I was not asked": 23,
+    "schedule": 2 * 7 * 8 + 8,  # two for each day of eight weeks
 }
 # All of a table that only ever grows, or all of an organization in it; what is pending has an index of its own.
 HISTORY = re.compile(
@@ -102,6 +103,8 @@ def test_pages_ask_the_database_a_few_things(cast: Cast, statements: Callable[[C
         offer = session.query(Offer).filter_by(contact_id=contact).one()
     offers.accept(peer(cast.peer1), offer.id, clock.now())
     waits, marisol = calls("+14045550124"), peer(cast.peer2)
+    with db.reading() as session:
+        line = session.get_one(LineNumber, GEORGIA).line_id
     found = {
         "console": statements(lambda: cast.peer1.get("/console")),
         "console's state": statements(lambda: screens.console_state(peer(cast.peer1).id, clock.now())) - 1,
@@ -110,6 +113,7 @@ def test_pages_ask_the_database_a_few_things(cast: Cast, statements: Callable[[C
         "why a caller waits": statements(lambda: cast.supervisor.get(f"/board/contacts/{waits}/why")),
         "why a peer is not asked": statements(lambda: cast.supervisor.get(f"/board/peers/{marisol.id}/why")),
         "why I was not asked": statements(lambda: cast.peer2.get("/console/why")),
+        "schedule": statements(lambda: cast.supervisor.get(f"/lines/{line}/schedule")),
     }
     assert {name: (count, MOST[name]) for name, count in found.items() if count > MOST[name]} == {}
 

@@ -86,6 +86,16 @@ def opens_next(line: Line, now: datetime) -> datetime | None:
     return hours.opens_next(line.hours, line.time_zone, line.closed_until, line.holidays)
 
 
+def open_between(line: Line, since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
+    """When the line takes new callers, as far as that is known at `since`: spans in UTC, in order.
+
+    If it was closed early until somebody reopens it, its hours are told: that may be any moment.
+    """
+    if _closed_early(line, since) and line.closed_until is not None:
+        since = min(line.closed_until, until)
+    return hours.open_between(line.hours, line.time_zone, since, until, line.holidays)
+
+
 def opening(line: Line, now: datetime) -> Opening:
     """What pages say of the line's hours."""
     early = _closed_early(line, now)

@@ -5,7 +5,7 @@ translated where it is answered. What callers hear and read is another matter: `
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -28,7 +28,9 @@ def use(app: Flask, catalogues: Catalogues) -> None:
         newstyle=True,
     )
     app.jinja_env.policies["ext.i18n.trimmed"] = True
-    app.jinja_env.filters.update(clock_time=clock_time, weekday=weekday)
+    app.jinja_env.filters.update(
+        clock_time=clock_time, day_in_words=day_in_words, time_of_day=time_of_day, weekday=weekday
+    )
     app.jinja_env.globals.update(page_language=chosen, languages_offered=OFFERED, words_of_scripts=words_of_scripts)
 
 
@@ -63,20 +65,30 @@ def words_of_scripts() -> Mapping[str, str]:
 def clock_time(at: datetime, zone: str, now: datetime) -> str:
     """A time as people at the line's place read it: "8:05 PM", or "Mar 7, 8:05 PM" if that is not today."""
     there, today = at.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()
-    pattern = "hm" if chosen() == "en" else "Hm"
-    time = dates.format_skeleton(pattern, there, locale=chosen())
     if there.date() != today:
-        time = f"{date_in_words(there, 'MMMd')}, {time}"
-    return time.replace("\u202f", " ")  # CLDR's narrow blank, which some screens lack
+        return f"{date_in_words(there, 'MMMd')}, {time_of_day(at, zone)}"
+    return time_of_day(at, zone)
 
 
-def date_in_words(at: datetime, skeleton: str) -> str:
+def time_of_day(at: datetime, zone: str) -> str:
+    """What the clocks at the line's place show: "8:05 PM"."""
+    there, pattern = at.astimezone(ZoneInfo(zone)), "hm" if chosen() == "en" else "Hm"
+    # Without CLDR's narrow blank, which some screens lack.
+    return dates.format_skeleton(pattern, there, locale=chosen()).replace("\u202f", " ")
+
+
+def date_in_words(at: date, skeleton: str) -> str:
     """A date as the page's language writes it; `skeleton` names its parts (Unicode CLDR, babel.dates)."""
     return dates.format_skeleton(skeleton, at, locale=chosen())
 
 
-def weekday(at: datetime) -> str:
-    """The day's name; `at` is in the line's zone."""
+def day_in_words(day: date) -> str:
+    """A day of the weeks around: "Tuesday, November 24"."""
+    return f"{weekday(day)}, {date_in_words(day, 'MMMMd')}"
+
+
+def weekday(at: date) -> str:
+    """The day's name; of a moment in its own zone."""
     return dates.format_date(at, "EEEE", locale=chosen())
 
 

@@ -1,18 +1,20 @@
-"""Lines as supervisors run them: open or closed, closing early, pausing, and each line's settings."""
+"""Lines as supervisors run them: open or closed, closing early, pausing, each line's settings and its week to come."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from babel import dates
+from babel import dates, numbers
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from routing.estimates import ENOUGH
 from routing.policy import AT_ONCE, NO_MEANS_YET, Skill, StepKind, Strategy
 from warmline import clock
 from warmline.errors import Conflict, DomainError, Invalid
 from warmline.models import Line
 from warmline.people import line_settings, lines, policy_form
+from warmline.reports import schedule as coming
 from warmline.web import access, language
 from warmline.web.errors import wants_json
 
@@ -36,6 +38,25 @@ def opening_time(at: datetime, zone: str, now: datetime) -> str:
     if days < 7:
         return f"{dates.format_date(there, 'EEEE', locale=language.chosen())} {time}"
     return f"{language.date_in_words(there, 'MMMEd')} {time}"
+
+
+@blueprint.app_template_filter()
+def amount(number: float) -> str:
+    """A number with one decimal at most, as the page's language writes it."""
+    return numbers.format_decimal(number, "#,##0.#", locale=language.chosen())
+
+
+@blueprint.app_template_filter()
+def percent(share: float) -> str:
+    """0.8 as "80%", in the page's language."""
+    return numbers.format_percent(share, locale=language.chosen())
+
+
+@blueprint.app_template_filter()
+def in_hours(span: timedelta) -> float:
+    """A span in hours: whole ones from ten on, with one decimal below, and never 0."""
+    hours = span / timedelta(hours=1)
+    return max(0.1, round(hours, 1)) if hours < 10 else round(hours)
 
 
 @blueprint.app_template_global()
@@ -88,6 +109,18 @@ def change(line_id: str) -> ResponseReturnValue:
     if wants_json():
         return jsonify(ok=True, version=line.version)
     return redirect(url_for("lines.settings", line_id=line.id, saved=1), 303)
+
+
+@blueprint.get("/<line_id>/schedule")
+@access.role("supervisor", "admin")
+def schedule(line_id: str) -> ResponseReturnValue:
+    """Who is rostered in the seven days that begin today, and whether one absence would leave too few."""
+    now = clock.now()
+    line = lines.find(access.account().organization_id, line_id)
+    week = coming.week(line, lines.open_between(line, now, coming.until(line, now)), now)
+    return render_template(
+        "lines/schedule.html", line=line, opening=lines.opening(line, now), week=week, enough=ENOUGH, now=now
+    )
 
 
 @blueprint.get("/<line_id>/close")
