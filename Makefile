@@ -27,7 +27,7 @@ run: $(RUN_ENV) $(ASSETS) ## Starts the product and its simulator with a demo or
 test: $(DEV_ENV) $(ASSETS) $(TWILIO) ## Runs every test, against real PostgreSQL, Redis and Chromium
 	@scripts/chromium
 	@$(BIN)/python -m tests.servers
-	$(BIN)/pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist worksteal
+	$(BIN)/pytest -n $$((2 * $$(getconf _NPROCESSORS_ONLN))) --dist worksteal
 
 bench: $(DEV_ENV) $(ASSETS) ## Measures speed beside a floor and the goals; ten minutes of a quiet machine
 	@scripts/chromium
