@@ -75,12 +75,14 @@ ELSEWHERE = {
     "contacts.wishes.tell": "the line's policy has no wishes",
     "contacts.resting.end": "no contact depends on it: tests/contacts/test_resting.py",
     "contacts.parting.out_of_queue": "the phone company's queue is full",
+    "contacts.asking.claim": "of every call something is heard in time",
     "contacts.asking._end_again": "a request to end a call was lost",
     "contacts.asking._settle_caller": "a callback was lost",
 }
 
 # Of those, what a slow machine may bring about.
 PERHAPS = {
+    "contacts.asking.claim",
     "contacts.asking._end_again",
     "contacts.asking._settle_caller",
     "contacts.asking.ask_for_call",

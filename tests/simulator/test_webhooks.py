@@ -130,7 +130,9 @@ def test_callbacks_can_come_in_the_wrong_order(product: Product, simulator: Simu
     simulator.reaches(sid, "conference")
     simulator.hang_up(sid)
     product.wait_for("/events", 3)
-    assert product.to("/events")[-1].params["StatusCallbackEvent"] == "participant-join"
+    first, *later = [event.params["StatusCallbackEvent"] for event in product.to("/events")]
+    assert first != "participant-join"
+    assert "participant-join" in later
 
 
 def test_a_webhook_can_be_late(product: Product, simulator: Simulator) -> None:
