@@ -31,6 +31,8 @@ from warmline.contacts import dispatch
 from warmline.models import Contact, Offer, Peer, Shift
 from warmline.models.base import new_id
 
+FORKED = multiprocessing.get_context("forkserver")
+FORKED.set_forkserver_preload(["bench.claims"])  # imports the product once
 LENGTH_GOAL = 1.5  # times what a decision takes with the shortest queue
 BARE_GOAL = 0.5  # of the floor
 MEMORY_GOAL = 1.1  # times that with the shortest queue
@@ -186,8 +188,7 @@ def speed(databases: Databases, runs: int, decisions: int, lengths: list[int], c
     rates: dict[tuple[int, int], list[float]] = defaultdict(list)
     floors: dict[int, list[float]] = defaultdict(list)
     at_once = AT_ONCE[databases.kind]
-    spawn = multiprocessing.get_context("spawn")
-    with ExitStack() as houses, ProcessPoolExecutor(at_once, spawn) as workers:
+    with ExitStack() as houses, ProcessPoolExecutor(at_once, FORKED) as workers:
         queues = [Queue(houses.enter_context(House(databases.new())), length, max(crowds)) for length in lengths]
         for _ in range(runs + 1):
             for queue in queues:
@@ -203,7 +204,7 @@ def speed(databases: Databases, runs: int, decisions: int, lengths: list[int], c
         for queue in queues:
             queue.house.open()
             queue.choose(queue.peers[: min(crowds)], PeerStatus.AVAILABLE)
-            with ProcessPoolExecutor(1, spawn) as scale:
+            with ProcessPoolExecutor(1, FORKED) as scale:
                 weights.append(scale.submit(weigh, queue.house.url, queue.organization).result())
     decisions_at(f"{databases.kind}: a peer becomes free; medians of {runs} runs in turns", "on shift", frees)
     decisions_at(f"{databases.kind}: all are free, and a contact comes", "free", comes)
@@ -281,7 +282,7 @@ def race(databases: Databases, *, locked: bool, size: int) -> int:
             with db.bound().begin() as connection:
                 for index in UNIQUE:
                     connection.execute(text(f"DROP INDEX {index}"))
-        with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as processes:
+        with ProcessPoolExecutor(PROCESSES, FORKED) as processes:
             jobs = [
                 processes.submit(claim_all, house.url, house.line.organization_id, locked) for _ in range(PROCESSES)
             ]
