@@ -205,21 +205,27 @@ class Refilled:
     """
 
     def __init__(self, databases: Databases, template: str) -> None:
-        self.url = databases.database(template)
+        self.url, self._template = databases.database(template), template
+        self._tables: list[str] = []
+
+    def _learn(self) -> None:
+        """What comes back at each refill(): most processes of the tests need none."""
         self._connection = psycopg.connect(_plain(make_url(self.url)), autocommit=True)
-        tables = self._tables = _tables(self.url)
-        self._rows: list[tuple[str, bytes]] = []
-        for table in tables:
-            self._execute("ALTER TABLE {} SET (autovacuum_enabled = off)", table)  # see refill()
-            with self._connection.cursor().copy(_named("COPY {} TO STDOUT", table)) as copy:
-                if rows := b"".join(bytes(part) for part in copy):
-                    self._rows.append((table, rows))
-        self._counters = self._connection.execute(
-            "SELECT format('%I.%I', schemaname, sequencename), start_value, last_value FROM pg_sequences"
-        ).fetchall()
+        self._tables, self._rows = _tables(self._template), []
+        with psycopg.connect(_plain(make_url(self._template)), autocommit=True) as template:
+            for table in self._tables:
+                self._execute("ALTER TABLE {} SET (autovacuum_enabled = off)", table)  # see refill()
+                with template.cursor().copy(_named("COPY {} TO STDOUT", table)) as copy:
+                    if rows := b"".join(bytes(part) for part in copy):
+                        self._rows.append((table, rows))
+            self._counters = template.execute(
+                "SELECT format('%I.%I', schemaname, sequencename), start_value, last_value FROM pg_sequences"
+            ).fetchall()
 
     def refill(self) -> None:
         """Put the rows of the template in place of what is there; whoever is in a transaction is cut off."""
+        if not self._tables:
+            self._learn()
         self._execute(
             "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
@@ -315,6 +321,10 @@ class Postgres(Databases, Server):
             # In the data folder: a killed server leaves nothing behind in /dev/shm.
             "dynamic_shared_memory_type": "mmap",
             "fsync": "on" if self.durable else "off",
+            # Less to write, and no test notices: no replica follows, and kill -9 tears no page.
+            "wal_level": "minimal",
+            "max_wal_senders": 0,
+            "full_page_writes": "on" if self.durable else "off",
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
         return [f"{self.binaries}/postgres", "-D", "data", *options]

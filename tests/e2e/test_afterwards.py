@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, ViewportSize, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import Enter
-from tests.e2e.looks import DESKTOP, PHONE, looks_well
+from tests.e2e.looks import PHONE, looks_well
 from tests.e2e.steps import SOON, call, choose, offer, report, said, shown, takes, waits
 from tests.e2e.test_keyboard import goes_to, presses
 from tests.product import Caller, Product
@@ -53,9 +53,8 @@ def ticks(page: Page, box: Locator) -> None:
     expect(box).to_be_checked()
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_a_heavy_contact_and_a_rest_by_keyboard(enter: Enter, another: Caller, size: ViewportSize) -> None:
-    peer, board = enter("peer1", viewport=size), enter("supervisor", viewport=size)
+def test_a_heavy_contact_and_a_rest_by_keyboard(enter: Enter, another: Caller) -> None:
+    peer, board = enter("peer1", viewport=PHONE), enter("supervisor", viewport=PHONE)
     choose(peer, "Available")
     takes(peer, another)
     ends(peer, another)
@@ -74,7 +73,7 @@ def test_a_heavy_contact_and_a_rest_by_keyboard(enter: Enter, another: Caller, s
     peer.reload()
     expect(report(peer).get_by_label(HEAVY)).to_be_checked()
     expect(folded.get_by_label("I ask for it")).to_be_checked()
-    looks_well(peer, size)
+    looks_well(peer)
     presses(peer, "Log this contact")
 
     expect(peer.get_by_role("heading", name="Take your time")).to_be_visible()
@@ -83,7 +82,7 @@ def test_a_heavy_contact_and_a_rest_by_keyboard(enter: Enter, another: Caller, s
     row = board.get_by_role("row").filter(has=board.get_by_role("rowheader", name="Robin Hale"))
     expect(row).to_contain_text(re.compile(r"resting until \d+:\d\d [AP]M"))
     for page in (peer, board):
-        looks_well(page, size)
+        looks_well(page)
     presses(peer, "I am ready")
     expect(peer.get_by_role("heading", name="You are ready")).to_be_visible()
     expect(shown(peer)).not_to_contain_text("You are resting")

@@ -2,8 +2,7 @@
 
 import re
 
-import pytest
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Enter
 from tests.e2e.looks import DESKTOP, NARROW, PHONE, looks_well
@@ -39,12 +38,11 @@ def texts_to_the_caller(product: Product) -> list[str]:
     return [text["body"] for text in arrived if text["body"].startswith("Here is what you asked for:")]
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_a_service_is_found_beside_a_call_and_texted_by_keyboard(
-    product: Product, enter: Enter, caller: Caller, size: ViewportSize
+    product: Product, enter: Enter, caller: Caller
 ) -> None:
     before = len(texts_to_the_caller(product))
-    peer = enter("peer1", viewport=size)
+    peer = enter("peer1")
     choose(peer, "Available")
     takes(peer, caller)
     beside = services(peer)
@@ -57,7 +55,7 @@ def test_a_service_is_found_beside_a_call_and_texted_by_keyboard(
     expect(said(peer)).to_contain_text("1 service")
     found = beside.get_by_role("listitem").filter(has_text="Maple Falls Community Pantry")
     expect(found).to_contain_text("(404) 555-0160")
-    looks_well(peer, size)
+    looks_well(peer)
     peer.keyboard.press("Backspace")
     peer.evaluate("dispatchEvent(new Event('online'))")
     expect(words).to_be_focused()
@@ -76,7 +74,7 @@ def test_a_service_is_found_beside_a_call_and_texted_by_keyboard(
     expect(said(peer)).to_contain_text("Added: Maple Falls Community Pantry")
     expect(found.last).to_contain_text("Fresh bread on Fridays")
     expect(words).to_have_value("food")
-    looks_well(peer, size)
+    looks_well(peer)
 
     # One more, taken back: the focus is not lost.
     words.focus()
@@ -107,7 +105,7 @@ def test_a_service_is_found_beside_a_call_and_texted_by_keyboard(
     eventually(lambda: len(texts_to_the_caller(product)) == before + 1, what="the caller got no text")
     assert "- Maple Falls Community Pantry, Table for All. (404) 555-0160." in texts_to_the_caller(product)[-1]
     assert "Willow House" not in texts_to_the_caller(product)[-1]
-    looks_well(peer, size)
+    looks_well(peer)
 
 
 def test_the_directorys_pages(enter: Enter) -> None:

@@ -2,11 +2,10 @@
 
 import re
 
-import pytest
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Enter
-from tests.e2e.looks import DESKTOP, FITS, NARROW, PHONE, looks_well
+from tests.e2e.looks import FITS, NARROW, PHONE, looks_well
 from tests.e2e.steps import SOON, call, choose, offer, takes, waits
 from tests.e2e.test_keyboard import goes_to, presses, types
 from tests.product import CALLER, GEORGIA, Caller, Product
@@ -87,9 +86,8 @@ def test_a_line_is_closed_early_and_reopened_from_the_board(product: Product, en
     expect(line).to_contain_text("open")
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_when_nobody_comes_is_written_down_by_keyboard(enter: Enter, size: ViewportSize) -> None:
-    page = enter("supervisor", viewport=size)
+def test_when_nobody_comes_is_written_down_by_keyboard(enter: Enter) -> None:
+    page = enter("supervisor")
     open_settings(page)
     presses(page, "When nobody comes", "link")
     step(page, 1, "3", "Ask the peers of the Georgia")
@@ -102,7 +100,7 @@ def test_when_nobody_comes_is_written_down_by_keyboard(enter: Enter, size: Viewp
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("nothing was saved")
     expect(page.get_by_label("Whoever has had the fewest contacts today")).to_be_checked()
-    looks_well(page, size)
+    looks_well(page)
     presses(page, re.compile("Step 3: Write minutes"), "link")
     wrong = page.get_by_label("Step 3, after minutes of waiting")
     expect(wrong).to_be_focused()
@@ -116,7 +114,7 @@ def test_when_nobody_comes_is_written_down_by_keyboard(enter: Enter, size: Viewp
     ):
         expect(page.get_by_label(f"Step {number}, after minutes of waiting")).to_have_value(after)
         expect(page.get_by_label(f"Step {number}, what happens then").locator(":checked")).to_contain_text(kind)
-    looks_well(page, size)
+    looks_well(page)
     # Tidy up.
     for number in (1, 2, 3):
         page.get_by_label(f"Step {number}, remove").check()
@@ -148,9 +146,8 @@ def test_a_line_is_paused_and_resumed_from_the_board(product: Product, enter: En
     expect(line).not_to_contain_text("paused")
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_the_crisis_card_is_one_tap_away_and_stays_open(enter: Enter, caller: Caller, size: ViewportSize) -> None:
-    peer = enter("peer1", viewport=size)
+def test_the_crisis_card_is_one_tap_away_and_stays_open(enter: Enter, caller: Caller) -> None:
+    peer = enter("peer1", viewport=PHONE)
     choose(peer, "Available")
     takes(peer, caller)
     card = call(peer).locator(".crisis-card")
@@ -161,7 +158,7 @@ def test_the_crisis_card_is_one_tap_away_and_stays_open(enter: Enter, caller: Ca
     expect(card).to_contain_text("Stay with the caller.")
     expect(card.get_by_role("link", name="(404) 555-0181")).to_have_attribute("href", "tel:+14045550181")
     expect(call(peer).get_by_role("button", name="End call")).to_be_in_viewport()
-    looks_well(peer, size)
+    looks_well(peer)
     peer.evaluate("fetch('/console/heartbeat')")
     choose(peer, "Available")  # the page is fetched again and morphed
     expect(card.get_by_role("link", name="988")).to_be_visible()

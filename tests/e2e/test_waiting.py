@@ -4,11 +4,10 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Route, ViewportSize, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.e2e.conftest import Enter
-from tests.e2e.looks import DESKTOP, PHONE, looks_well
+from tests.e2e.looks import PHONE, looks_well
 from tests.e2e.steps import SOON, call, choose, notices, offer, takes, waits
 from tests.product import PASSWORD, Caller, Product
 
@@ -143,9 +142,8 @@ def test_a_failure_whose_form_is_gone_is_said_above_the_page(enter: Enter, calle
     expect(notices(peer).locator("#notice-failure")).to_be_in_viewport()
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_settings_that_could_not_be_saved_are_still_there(enter: Enter, size: ViewportSize) -> None:
-    page = enter("supervisor", viewport=size, **STILL)
+def test_settings_that_could_not_be_saved_are_still_there(enter: Enter) -> None:
+    page = enter("supervisor", **STILL)
     page.get_by_role("link", name="Lines", exact=True).click()
     page.get_by_role("link", name="Illinois", exact=True).click()
     policy = page.get_by_label("What to do, in a few lines")
@@ -159,11 +157,11 @@ def test_settings_that_could_not_be_saved_are_still_there(enter: Enter, size: Vi
         expect(beside(save)).to_be_in_viewport()
         expect(policy).to_have_value("Stay. Breathe.")
         is_ready(save)
-    looks_well(page, size)
+    looks_well(page)
     with held(page, "**/lines/*"):
         save.click()
         is_busy(save)
-        looks_well(page, size)
+        looks_well(page)
         policy.fill(before)  # the request is under way with what was there
     expect(page.get_by_text("Saved.")).to_be_visible()
     expect(policy).to_have_value("Stay. Breathe.")
