@@ -32,7 +32,7 @@ from warmline.models import Contact, Offer, Peer, Shift
 from warmline.models.base import new_id
 
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["bench.claims"])  # imports the product once
+FORKED.set_forkserver_preload(["warmline.app"])  # the product is imported once
 LENGTH_GOAL = 1.5  # times what a decision takes with the shortest queue
 BARE_GOAL = 0.5  # of the floor
 MEMORY_GOAL = 1.1  # times that with the shortest queue
