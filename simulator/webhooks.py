@@ -30,7 +30,7 @@ BODY_LIMIT = 64 * 1024  # bytes of TwiML; https://www.twilio.com/docs/api/errors
 # up all retries in a millisecond. Seconds, real ones.
 PAUSES = (0.5, 1.0, 2.0, 3.0, 3.0)
 
-HELD_AT_MOST = 3.0  # seconds that a callback waits to be overtaken
+HELD_AT_MOST = 10.0  # seconds that a callback waits to be overtaken
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Webhooks:
         self._faults = faults
         self._spawn = spawn
         self._note = note
-        self._held: list[tuple[str, str, Mapping[str, str]]] = []
+        self._held: list[tuple[Fault, str, str, Mapping[str, str]]] = []
 
     def ask(self, url: str, method: str, params: Mapping[str, str]) -> Answer | Failure:
         """Fetch a document. A `duplicate` fault asks twice, as a retry after a lost answer does."""
@@ -120,8 +120,8 @@ class Webhooks:
         if fault and fault.kind == "drop":
             return
         if fault and fault.kind == "reorder":
-            # goes out right after the next callback, or at last by itself
-            late = (url, method, params)
+            # goes out right after the next callback of its kind, or at last by itself
+            late = (fault, url, method, params)
             self._held.append(late)
             gevent.sleep(HELD_AT_MOST)
             if late not in self._held:
@@ -134,9 +134,9 @@ class Webhooks:
             result = self._deliver(url, method, params, key)
             if isinstance(result, Failure):
                 self._note(result.code, result.message, url=url, level="warning")
-        held, self._held = self._held, []
-        for url, method, params in held:
-            self._spawn(self._tell, url, method, params, None)
+        for late in [late for late in self._held if late[0].pattern.search(path_of(url))]:
+            self._held.remove(late)
+            self._spawn(self._tell, *late[1:], None)
 
     def forget(self) -> None:
         self._held.clear()
