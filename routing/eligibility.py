@@ -99,14 +99,10 @@ def _by_the_line(peer: Peer, line: str, policy: Policy, waited: timedelta, now: 
 
 def _still_wished(contact: Waiting, policy: Policy, waited: timedelta) -> bool:
     patience = policy.patience()
-    return contact.wish_required or patience is None or waited < patience
+    return contact.wish_required or (patience is not None and waited < patience)
 
 
 def _just_asked(peer: Peer, contact: Waiting, now: datetime) -> bool:
     # Without this breath the only free peer who says "Not now" would be rung again in the same instant.
-    return bool(
-        contact.asked
-        and contact.asked[-1] == peer.id
-        and contact.last_asked_until is not None
-        and now - contact.last_asked_until < TIMES.breath
-    )
+    until = contact.asked_until.get(peer.id)
+    return until is not None and now - until < TIMES.breath

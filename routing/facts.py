@@ -17,7 +17,7 @@ class Times:
     wrap_up: timedelta = timedelta(seconds=120)
     presence: timedelta = timedelta(seconds=22)  # heartbeat of 10 s, two misses, 2 s for the network
     leave: timedelta = timedelta(minutes=3)  # of no heartbeat: then somebody else goes on with the texts
-    breath: timedelta = timedelta(seconds=5)  # before the same contact is offered to a peer who declined it
+    breath: timedelta = timedelta(seconds=5)  # before a contact is offered again to a peer who did not take it
 
 
 TIMES = Times()
@@ -34,7 +34,8 @@ class Waiting:
     priority: int  # higher is served first
     queued_at: datetime
     asked: tuple[str, ...] = ()  # peers asked so far, in order
-    last_asked_until: datetime | None = None  # when the latest offer ended without an answer
+    # When the latest offer to each peer ended; None: it rings, or another peer was quicker.
+    asked_until: Mapping[str, datetime | None] = field(default_factory=dict)
     wish: str | None = None  # a skill that the caller chose
     wish_required: bool = False  # whether it is waited for as long as it takes
     apart: frozenset[str] = frozenset()  # peers whom this caller is not to meet again

@@ -77,7 +77,7 @@ class Policy:
     wish_for: timedelta | None = timedelta(minutes=1)  # how long a wish is waited for; None: it is required
     usual_talk: timedelta = timedelta()  # whose shift ends sooner is not asked
     recovery: timedelta = timedelta(minutes=10)  # after a contact that the peer marked as heavy
-    most_waiting: int | None = None  # more callers are turned away; None: however many
+    most_waiting: int | None = None  # by phone and text; more are turned away. None: however many
     minutes_a_day: int | None = None  # that one caller may talk; None: as long as they like
     contacts_a_day: int | None = None  # of one caller; None: any number
     steps: tuple[Step, ...] = ()

@@ -13,7 +13,7 @@ class Priority(IntEnum):
     """Classes of waiting; within one, whoever has waited longest is first."""
 
     IN_ORDER = 0
-    CALLBACK = 5  # somebody who was promised a call, and whose turn it is
+    CALLBACK = 5  # a callback due at a time that was set: a further try, an opening; or in line again after taking it
     DROPPED = 10  # somebody whose peer was lost in the middle of a talk
 
 

@@ -16,9 +16,9 @@ class ContactState(StrEnum):
     CONNECTING = "connecting"  # a peer accepted; the caller still hears the wait audio
     CONNECTED = "connected"
     CLOSED = "closed"
-    ABANDONED = "abandoned"  # the caller left before anybody answered
+    ABANDONED = "abandoned"  # the caller left, or wanted no more texts, before anybody answered
     AFTER_HOURS = "after_hours"
-    MISSED = "missed"  # nobody on shift could have answered, or the caller's time for today was used up
+    MISSED = "missed"  # nobody on shift could have answered, or there was no place for the caller, or no way to them
     UNREACHED = "unreached"  # asked to be called back, and was not reached
 
 

@@ -29,13 +29,14 @@ import migrations
 from config.settings import Settings
 from tests.servers import Databases, free_port
 from warmline import clock, db, push
-from warmline.app import ROOT, create_app, wire
+from warmline.app import ROOT, create_app
 from warmline.directory import demo as demo_directory
 from warmline.models import Account
 from warmline.models.base import Keys
 from warmline.people import accounts, demo
 from warmline.web import live
 from warmline.web.security import limiter
+from warmline.wiring import wire
 
 PASSWORD = "everybody-knows-this-one"
 PEOPLE = ("peer1", "peer2", "supervisor", "admin", "outsider")

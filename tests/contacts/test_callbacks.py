@@ -139,8 +139,8 @@ class Story:
     def pass_time(self, seconds: int) -> None:
         """Time passes, both consoles are open, the clock ticks."""
         while seconds > 0:
-            self.world.now += timedelta(seconds=min(seconds, 15))
-            seconds -= 15
+            self.world.now += timedelta(seconds=min(seconds, 20))
+            seconds -= 20
             for peer in self.peers:
                 availability.seen(peer, self.world.now)
             clock.tick(self.world.now)

@@ -7,78 +7,22 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from tests.contacts.booked import (
+    STEP,
+    books,
+    calls_made,
+    hangs_up,
+    is_rung,
+    lets_ring,
+    promises,
+    takes,
+    wants,
+    words_sent,
+)
 from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, QUEUE, World
 from warmline import clock, db
-from warmline.contacts import asking, calling_back, connect, intake, offers, outbox, parting, texts, wrapup
-from warmline.models import Contact, Engagement, Leg, Line, Message, Offer, OutsideRequest, Peer, Shift
-from warmline.telephony.gateway import Membership, NotTaken, Refused, Uncertain
-
-STEP = {"steps": [{"after": 60, "kind": "callback"}]}
-OFFICE = {str(day): [["09:00", "17:00"]] for day in range(7)}  # the world begins at 13:00 in New York
-UNTIL_FIVE = 4 * 3600
-
-
-def promises(world: World, policy: dict[str, Any] = STEP, **columns: Any) -> None:
-    """Georgia calls back whoever has waited for a minute."""
-    with db.transaction() as session:
-        session.execute(update(Line).where(Line.organization_id == world.lantern).values(policy=policy, **columns))
-
-
-def nobody_on_shift(world: World) -> None:
-    with db.transaction() as session:
-        session.execute(update(Shift).values(ends_at=world.now))
-
-
-def books(world: World, number: str = CALLER, typed: str = "", *, later: bool = False) -> tuple[str, str]:
-    """A caller who has waited a minute presses 2, confirms, and hangs up: the contact's id, and the call's SID."""
-    contact_id, sid = world.waits(number)
-    world.now += timedelta(seconds=61)
-    wants(world, contact_id)
-    if typed:
-        assert calling_back.note_number(contact_id, typed, world.now)
-    calling_back.book(contact_id, world.now, later=later)
-    hangs_up(world, sid)
-    world.pass_time(2)
-    return contact_id, sid
-
-
-def wants(world: World, contact_id: str) -> None:
-    clock.tick(world.now)
-    assert calling_back.ask(world.contact(contact_id), 61, world.now)
-    assert calling_back.wish(contact_id, world.now)
-
-
-def hangs_up(world: World, sid: str) -> None:
-    parting.leg_ended(sid, world.now)
-    world.company.whereabouts[sid] = Membership(finished=True)
-
-
-def is_rung(world: World, peer: Peer) -> tuple[Engagement, str]:
-    """The peer accepts, their phone comes up, and the caller's rings: the engagement, and that call's SID."""
-    engagement = world.accepts(peer)
-    world.comes_up(engagement)
-    return engagement, f"CA8{world.company.calls:031d}"
-
-
-def takes(world: World, engagement: Engagement, sid: str) -> None:
-    """The caller picks up, presses 1, and is in the conference."""
-    assert calling_back.heard(engagement.contact_id, engagement.id, sid, world.now) is not None
-    calling_back.take(engagement.contact_id, sid, world.now)
-    world.caller_joins(engagement, sid)
-
-
-def lets_ring(world: World, sid: str) -> None:
-    """Nobody presses a key, busy, or nobody is there: the phone company says that it is over, and says it twice."""
-    hangs_up(world, sid)
-    hangs_up(world, sid)
-
-
-def calls_made(world: World) -> int:
-    return [asked[0] for asked in world.company.asked].count("call")
-
-
-def words_sent(world: World) -> list[str]:
-    return [asked[2] for asked in world.company.asked if asked[0] == "text"]
+from warmline.contacts import calling_back, connect, intake, offers, parting, texts, wrapup
+from warmline.models import Contact, Engagement, Leg, Message, Shift
 
 
 def test_a_caller_who_hangs_up_is_called_when_the_place_comes_up(world: World) -> None:
@@ -148,6 +92,19 @@ def test_whoever_says_nothing_waits_on_in_the_old_place(world: World) -> None:
     assert world.contact(contact_id).queued_at == queued_at
 
 
+def test_whoever_says_nothing_while_a_peer_is_asked_waits_on(world: World) -> None:
+    promises(world)
+    contact_id, _ = world.waits()
+    world.now += timedelta(seconds=61)
+    clock.tick(world.now)
+    assert calling_back.ask(world.contact(contact_id), 61, world.now)
+    world.available(world.peer1)
+    assert calling_back.wish(contact_id, world.now)
+    contact = intake.not_booked(contact_id, world.now)
+    assert contact.state == "offered"
+    assert not calling_back.is_booking(contact), "or the same question would come again and again"
+
+
 def test_nobody_is_called_while_they_still_hear_goodbye(world: World) -> None:
     promises(world)
     world.available(world.peer1)
@@ -174,6 +131,34 @@ def test_the_place_is_kept_among_those_who_wait_on_the_phone(world: World) -> No
         assert intake.place(session, world.contact(second_id)) == 2
     world.available(world.peer1)
     assert world.rings_at(world.peer1).contact_id == first_id
+
+
+def test_nobody_s_place_gets_better_for_a_moment_only(world: World) -> None:
+    """Somebody in front books and hangs up; and is then called, or their peer's phone does not come up."""
+    promises(world)
+    contact_id, sid = world.waits()
+    world.now += timedelta(seconds=1)
+    behind_id, _ = world.waits(OTHER_CALLER)
+    world.now += timedelta(seconds=61)
+    wants(world, contact_id)
+    places = []
+
+    def looks() -> None:
+        with db.reading() as session:
+            places.append(intake.place(session, world.contact(behind_id)))
+
+    calling_back.book(contact_id, world.now)
+    looks()
+    hangs_up(world, sid)
+    world.pass_time(2)
+    looks()
+    world.available(world.peer1)
+    engagement = world.accepts(world.peer1)
+    looks()
+    world.pass_time(20)
+    assert world.get(Engagement, engagement.id).state == "failed"
+    looks()
+    assert places == [2, 2, 2, 2]
 
 
 def test_another_number_is_called_where_one_was_typed_and_nonsense_is_none(world: World) -> None:
@@ -219,6 +204,30 @@ def test_a_call_that_is_not_taken_frees_the_peer_at_once_and_is_made_twice_more(
     assert {row.reason for row in world.all(Engagement)} == {"caller_unanswered"}
     world.pass_time(60)
     assert world.offer_to(world.peer1) is None
+
+
+def test_whoever_books_again_is_called_as_often_again(world: World) -> None:
+    """Two calls were not taken and the third was; then the peer let go, and the caller waited, and booked anew."""
+    promises(world)
+    contact_id, _ = books(world)
+    world.available(world.peer1)
+    for pause in (5, 15):
+        _, sid = is_rung(world, world.peer1)
+        lets_ring(world, sid)
+        world.pass_time(pause * 60 + 5)
+    engagement, sid = is_rung(world, world.peer1)
+    assert calling_back.heard(contact_id, engagement.id, sid, world.now) is not None
+    calling_back.take(contact_id, sid, world.now)
+    parting.end(world.peer1, contact_id, world.now)
+    intake.queued(contact_id, QUEUE, world.now)
+    wants(world, contact_id)
+    calling_back.book(contact_id, world.now)
+    hangs_up(world, sid)
+    world.pass_time(6)
+    _, sid = is_rung(world, world.peer1)
+    lets_ring(world, sid)
+    contact = world.contact(contact_id)
+    assert (contact.state, contact.callback_tries) == ("waiting", 1)
 
 
 def test_whoever_was_not_reached_is_served_before_the_others_when_it_is_due_again(world: World) -> None:
@@ -268,6 +277,25 @@ def test_a_peer_who_lets_go_while_it_rings_does_not_cut_the_caller_off(world: Wo
     assert calls_made(world) == 1
 
 
+def test_nobody_s_place_gets_better_while_it_rings_and_worse_when_the_peer_lets_go(world: World) -> None:
+    promises(world)
+    contact_id, _ = books(world)
+    behind, _ = world.waits(OTHER_CALLER)
+    world.available(world.peer1)
+
+    def place() -> int:
+        with db.reading() as session:
+            return intake.place(session, world.contact(behind))
+
+    _, sid = is_rung(world, world.peer1)
+    assert place() == 2
+    parting.end(world.peer1, contact_id, world.now)
+    assert place() == 2
+    lets_ring(world, sid)
+    world.pass_time(2)
+    assert place() == 1, "called again later"
+
+
 def test_a_peer_who_drops_after_the_call_was_taken_leaves_a_caller_at_the_front(world: World) -> None:
     promises(world)
     contact_id, _ = books(world)
@@ -295,294 +323,6 @@ def test_the_end_of_the_first_call_told_again_later_ends_nothing(world: World) -
     takes(world, engagement, sid)
     parting.leg_ended(first, world.now)
     assert world.contact(contact_id).state == "connected"
-
-
-# Requests that go wrong
-
-
-def test_a_call_that_certainly_was_not_made_is_asked_for_again(world: World) -> None:
-    promises(world)
-    books(world)
-    world.available(world.peer1)
-    world.company.failures = [NotTaken("429")]
-    engagement = world.accepts(world.peer1)
-    world.comes_up(engagement)
-    world.pass_time(3)
-    assert calls_made(world) == 2
-    takes(world, engagement, f"CA8{1:031d}")
-    assert world.contact(engagement.contact_id).state == "connected"
-
-
-def test_a_call_that_is_refused_is_a_try_and_frees_the_peer(world: World) -> None:
-    promises(world)
-    contact_id, _ = books(world)
-    world.available(world.peer1)
-    world.company.failures = [Refused("400 21211", 400, 21211)]
-    world.comes_up(world.accepts(world.peer1))
-    world.pass_time(2)
-    assert world.activity(world.peer1) == "idle"
-    assert world.contact(contact_id).callback_tries == 1
-
-
-def test_a_call_that_rings_after_we_gave_it_up_is_taken_all_the_same(world: World) -> None:
-    contact_id, engagement = is_rung_perhaps(world)
-    world.company.failures = [Uncertain("timeout")] * 9
-    world.pass_time(75)
-    world.company.failures.clear()
-    assert world.contact(contact_id).state == "waiting"
-    assert calling_back.heard(contact_id, engagement.id, "CA71", world.now) is not None
-    calling_back.take(contact_id, "CA71", world.now)
-    assert connect.caller_may_join(contact_id, world.now) is None
-    intake.queued(contact_id, QUEUE, world.now)
-    assert world.contact(contact_id).state == "offered"
-
-
-def test_a_call_whose_end_nobody_tells_is_asked_about(world: World) -> None:
-    promises(world)
-    contact_id, _ = books(world)
-    world.available(world.peer1)
-    _, sid = is_rung(world, world.peer1)
-    world.company.whereabouts[sid] = Membership(finished=True)
-    world.pass_time(15)
-    assert world.activity(world.peer1) == "idle"
-    assert world.contact(contact_id).callback_tries == 1
-
-
-# Nobody knows whether a call was made
-
-
-def is_rung_perhaps(world: World, peer: Peer | None = None, *, how: str = "answer lost") -> tuple[str, Engagement]:
-    """The request to call the caller goes out, and nobody hears what became of it: the contact and the engagement."""
-    if peer is None:
-        promises(world)
-        books(world)
-        world.available(peer := world.peer1)
-    engagement = world.accepts(peer)
-    if how == "killed":
-
-        def die() -> None:
-            raise KeyboardInterrupt
-
-        world.company.before = die
-        with pytest.raises(KeyboardInterrupt):
-            world.comes_up(engagement)
-        world.company.before = None
-    else:
-        world.company.failures = [Uncertain("timeout")]
-        world.comes_up(engagement)
-    return engagement.contact_id, engagement
-
-
-def is_asked(world: World) -> int:
-    """How often the phone company was asked about calls of ours."""
-    return [asked[0] for asked in world.company.asked].count("calls made")
-
-
-def the_request(world: World) -> OutsideRequest:
-    (request,) = world.requests("call_caller")
-    return request
-
-
-LOST = f"CA7{1:031d}"  # of a call that was made, though we have not heard the answer
-HOW = pytest.mark.parametrize("how", ["answer lost", "killed"])
-
-
-@HOW
-def test_a_call_of_which_its_own_webhook_tells_is_not_asked_about(world: World, how: str) -> None:
-    contact_id, engagement = is_rung_perhaps(world, how=how)
-    world.pass_time(15)
-    takes(world, engagement, LOST)
-    assert the_request(world).state == "done"
-    world.pass_time(30)
-    assert world.contact(contact_id).state == "connected"
-    assert (calls_made(world), is_asked(world)) == (1, 0)
-
-
-@HOW
-def test_a_call_that_certainly_was_not_made_is_made_and_is_no_try(world: World, how: str) -> None:
-    contact_id, engagement = is_rung_perhaps(world, how=how)
-    world.pass_time(19)
-    assert (calls_made(world), is_asked(world)) == (1, 0), "it may still be on its way"
-    world.pass_time(6)
-    assert (calls_made(world), is_asked(world)) == (2, 1)
-    takes(world, engagement, f"CA8{1:031d}")
-    contact = world.contact(contact_id)
-    assert (contact.state, contact.callback_tries) == ("connected", 0)
-    assert world.activity(world.peer1) == "talking"
-
-
-def test_a_call_that_was_made_is_found_and_is_ours(world: World) -> None:
-    contact_id, engagement = is_rung_perhaps(world)
-    world.company.made[LOST] = GEORGIA, CALLER
-    world.pass_time(25)
-    assert the_request(world).state == "done"
-    takes(world, engagement, LOST)
-    assert world.contact(contact_id).state == "connected"
-    assert (calls_made(world), is_asked(world)) == (1, 1)
-
-
-def test_a_call_that_was_made_and_is_over_frees_the_peer_though_no_webhook_came(world: World) -> None:
-    contact_id, _ = is_rung_perhaps(world)
-    world.company.made[LOST] = GEORGIA, CALLER
-    world.company.whereabouts[LOST] = Membership(finished=True)
-    world.pass_time(40)
-    assert world.activity(world.peer1) == "idle"
-    assert world.contact(contact_id).callback_tries == 1
-
-
-def test_where_nobody_can_be_asked_a_call_counts_as_a_try_once_its_time_is_over(world: World) -> None:
-    contact_id, engagement = is_rung_perhaps(world)
-    world.company.failures = [Uncertain("timeout")] * 9
-    world.pass_time(55)
-    assert world.activity(world.peer1) == "connecting"
-    assert is_asked(world) == 4, "again and again, but not at every tick"
-    world.pass_time(10)
-    assert world.activity(world.peer1) == "idle"
-    assert world.contact(contact_id).callback_tries == 1
-    assert calling_back.heard(contact_id, engagement.id, LOST, world.now, finished=True) is None
-    parting.leg_ended(LOST, world.now)
-    assert world.contact(contact_id).callback_tries == 1, "told late that it rang: not counted twice"
-    world.pass_time(60)
-    assert (calls_made(world), is_asked(world)) == (1, 4)
-
-
-def test_whoever_can_be_asked_at_last_has_the_call_made(world: World) -> None:
-    contact_id, engagement = is_rung_perhaps(world)
-    world.company.failures = [Uncertain("timeout"), NotTaken("429")]
-    world.pass_time(45)
-    assert (calls_made(world), is_asked(world)) == (2, 3)
-    takes(world, engagement, f"CA8{1:031d}")
-    assert world.contact(contact_id).state == "connected"
-
-
-def test_an_answer_that_is_only_late_is_an_answer(world: World) -> None:
-    promises(world)
-    contact_id, _ = books(world)
-    world.available(world.peer1)
-
-    def dawdle() -> None:
-        world.company.before = None
-        world.pass_time(12)
-        assert the_request(world).state == "unknown"
-
-    engagement = world.accepts(world.peer1)
-    world.company.before = dawdle
-    world.comes_up(engagement)
-    assert the_request(world).state == "done"
-    takes(world, engagement, f"CA8{1:031d}")
-    assert world.contact(contact_id).state == "connected"
-    assert (calls_made(world), is_asked(world)) == (1, 0)
-
-
-def test_whoever_has_claimed_a_call_and_was_stopped_for_long_does_not_make_it(world: World) -> None:
-    """A machine that was suspended: by now another one may have been told that the call was not made, and makes it."""
-    promises(world)
-    contact_id, _ = books(world)
-    world.available(world.peer1)
-    engagement = world.accepts(world.peer1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(outbox, "deliver", lambda _: None)
-        world.comes_up(engagement)
-    claimed = outbox._claim(contact_id)
-    assert claimed is not None
-    world.now += timedelta(seconds=10)
-    outbox._send(claimed)
-    assert calls_made(world) == 0
-    world.pass_time(15)
-    assert calls_made(world) == 1
-
-
-def test_a_webhook_that_comes_while_we_ask_is_believed_before_the_answer(world: World) -> None:
-    contact_id, engagement = is_rung_perhaps(world)
-
-    def told() -> None:
-        calling_back.heard(contact_id, engagement.id, LOST, world.now)
-
-    world.company.before = told
-    world.pass_time(25)
-    assert (calls_made(world), is_asked(world)) == (1, 1)
-    assert world.leg(LOST).contact_id == contact_id
-    assert the_request(world).state == "done"
-
-
-@pytest.mark.parametrize("made", [False, True])
-def test_whoever_calls_the_line_while_we_ask_is_not_called(world: World, made: bool) -> None:
-    contact_id, _ = is_rung_perhaps(world)
-    if made:
-        world.company.made[LOST] = GEORGIA, CALLER
-
-    def calls_in() -> None:
-        world.company.before = None
-        world.arrives()
-
-    world.now += timedelta(seconds=19)
-    clock.tick(world.now)
-    world.company.before = calls_in
-    world.pass_time(5)
-    assert (calls_made(world), is_asked(world)) == (1, 1)
-    assert (("hang up", LOST) in world.company.asked) == made, "their phone need not ring any more"
-    assert world.contact(contact_id).callback_at is None
-
-
-@pytest.mark.parametrize("second", ["answered", "lost again"])
-def test_of_two_processes_that_ask_at_once_one_makes_the_call(
-    world: World, monkeypatch: pytest.MonkeyPatch, second: str
-) -> None:
-    """The first is slow to hear its answer, so that another asks, and acts on it, before the first one does."""
-    is_rung_perhaps(world)
-    world.now += timedelta(seconds=12)
-    clock.tick(world.now)
-    world.now += timedelta(seconds=10)
-    request, asks = the_request(world), world.company.calls_made
-
-    def slowly(*question: Any) -> list[str]:
-        answer = asks(*question)
-        monkeypatch.setattr(world.company, "calls_made", asks)
-        asking.ask_for_call(request.id, world.now)
-        assert is_asked(world) == 1, "one question at a time"
-        world.now += timedelta(seconds=10)
-        world.company.failures = [None, Uncertain("timeout")] if second == "lost again" else []
-        asking.ask_for_call(request.id, world.now)
-        assert (calls_made(world), is_asked(world)) == (2, 2)
-        return answer
-
-    monkeypatch.setattr(world.company, "calls_made", slowly)
-    asking.ask_for_call(request.id, world.now)
-    assert calls_made(world) == 2
-    assert the_request(world).attempts == 2
-
-
-def test_a_call_that_was_not_made_is_not_made_for_a_peer_who_has_let_go(world: World) -> None:
-    contact_id, _ = is_rung_perhaps(world)
-    world.pass_time(5)
-    parting.end(world.peer1, contact_id, world.now)
-    world.available(world.peer2)
-    assert world.offer_to(world.peer2) is None, "nobody else is asked while it may ring"
-    world.pass_time(20)
-    assert calls_made(world) == 1
-    assert world.contact(contact_id).callback_tries == 0
-    assert [offer.contact_id for offer in world.all(Offer, state="pending")] == [contact_id]
-
-
-def test_of_two_who_are_called_at_one_number_only_the_webhooks_tell_whose_a_call_is(world: World) -> None:
-    promises(world)
-    phone = "+14045550199"
-    first_id, _ = books(world, typed=phone)
-    second_id, _ = books(world, OTHER_CALLER, typed=phone)
-    world.available(world.peer1, world.peer2)
-    engagements = {}
-    for peer in (world.peer1, world.peer2):
-        contact_id, engagements[contact_id] = is_rung_perhaps(world, peer)
-    world.company.made[LOST] = GEORGIA, phone
-    world.pass_time(25)
-    assert is_asked(world) >= 2
-    assert world.all(Leg, call_sid=LOST) == []
-    assert calls_made(world) == 2
-    calling_back.heard(second_id, engagements[second_id].id, LOST, world.now)
-    world.pass_time(12)
-    assert world.leg(LOST).contact_id == second_id
-    assert calls_made(world) == 3, "so that the other one's was certainly not made"
-    assert {leg.contact_id for leg in world.all(Leg, call_sid=f"CA8{1:031d}")} == {first_id}
 
 
 # A caller who calls meanwhile
@@ -621,76 +361,6 @@ def test_whoever_calls_while_we_call_them_talks_to_the_peer_who_waits(world: Wor
     assert world.contact(contact_id).callback_tries == 0
 
 
-# Closing time
-
-
-def test_nobody_is_called_after_closing_time_without_a_yes(world: World) -> None:
-    promises(world, hours=OFFICE)
-    contact_id, _ = books(world)
-    world.now += timedelta(seconds=UNTIL_FIVE)
-    world.pass_time(2)
-    assert world.contact(contact_id).state == "unreached"
-    assert len(words_sent(world)) == 1
-    world.available(world.peer1)
-    assert world.offer_to(world.peer1) is None
-
-
-def test_whoever_said_yes_is_called_after_the_next_opening(world: World) -> None:
-    promises(world, hours=OFFICE)
-    contact_id, _ = books(world, later=True)
-    world.now += timedelta(seconds=UNTIL_FIVE)
-    world.available(world.peer1)
-    world.pass_time(2)
-    assert world.offer_to(world.peer1) is None
-    contact = world.contact(contact_id)
-    assert contact.callback_due_at is not None
-    assert (contact.state, contact.callback_due_at.hour) == ("waiting", 14)  # 9:00 in New York
-    world.now = contact.callback_due_at
-    world.available(world.peer1)
-    world.pass_time(2)
-    assert world.offer_to(world.peer1) is not None
-
-
-def test_a_peer_who_comes_up_after_closing_time_calls_nobody(world: World) -> None:
-    promises(world, hours=OFFICE)
-    contact_id, _ = books(world)
-    world.now += timedelta(seconds=UNTIL_FIVE - 80)
-    world.available(world.peer1)
-    engagement = world.accepts(world.peer1)
-    world.now += timedelta(seconds=80)
-    world.comes_up(engagement)
-    assert calls_made(world) == 0
-    world.pass_time(2)
-    assert world.contact(contact_id).state == "unreached"
-    assert world.activity(world.peer1) == "idle"
-
-
-def test_whoever_still_waits_when_nobody_is_left_may_be_called_after_the_next_opening(world: World) -> None:
-    promises(world, hours=OFFICE)
-    contact_id, sid = world.waits()
-    world.now += timedelta(seconds=UNTIL_FIVE)
-    nobody_on_shift(world)
-    assert intake.nobody_left(contact_id, world.now)
-    assert world.contact(contact_id).state == "waiting"
-    plan = calling_back.plan(contact_id, world.now)
-    assert plan.opens is not None
-    assert plan.number == CALLER
-    calling_back.book(contact_id, world.now)
-    hangs_up(world, sid)
-    world.pass_time(5)
-    contact = world.contact(contact_id)
-    assert (contact.state, contact.callback_due_at) == ("waiting", plan.opens)
-
-
-def test_whoever_wants_no_call_then_is_told_that_nobody_is_left(world: World) -> None:
-    promises(world, hours=OFFICE)
-    contact_id, _ = world.waits()
-    world.now += timedelta(seconds=UNTIL_FIVE)
-    nobody_on_shift(world)
-    intake.nobody_left(contact_id, world.now)
-    assert intake.not_booked(contact_id, world.now).state == "missed"
-
-
 # A full queue
 
 
@@ -708,6 +378,30 @@ def test_a_full_queue_offers_a_callback_or_turns_away_kindly(world: World) -> No
     contact, _ = world.arrives("+14045550125")
     contact, admission, _ = intake.choose_language(contact.id, "en", world.now)
     assert (contact.state, admission, contact.ended_how) == ("missed", intake.Admission.QUEUE_FULL, "queue_full")
+
+
+def test_a_full_queue_is_full_for_a_language_that_nobody_speaks_just_now(world: World) -> None:
+    promises(world, {"most_waiting": 1})
+    with db.transaction() as session:
+        session.execute(update(Shift).where(Shift.peer_id == world.peer2.id).values(ends_at=world.now))
+    world.waits()
+    contact, _ = world.arrives(OTHER_CALLER)
+    contact, admission, _ = intake.choose_language(contact.id, "es", world.now)
+    assert (contact.state, admission) == ("missed", intake.Admission.QUEUE_FULL)
+
+
+def test_whoever_has_waited_is_not_turned_away_by_a_full_queue_for_having_asked_about_a_callback(world: World) -> None:
+    """Somebody who was dropped makes one more than the line has room for."""
+    promises(world, {"most_waiting": 2, **STEP})
+    world.available(world.peer1)
+    *_, peer_sid, _ = world.talks(world.peer1, "+14045550125")
+    contact_id, _ = world.waits()
+    world.waits(OTHER_CALLER)
+    parting.leg_ended(peer_sid, world.now)
+    world.now += timedelta(seconds=61)
+    wants(world, contact_id)
+    assert not calling_back.plan(contact_id, world.now).full
+    assert intake.not_booked(contact_id, world.now).state == "waiting"
 
 
 # Kills

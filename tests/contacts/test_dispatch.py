@@ -1,17 +1,24 @@
 """Whom dispatch sees, and what an offer costs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, insert, select, update
 
 from routing.facts import MakeOffer
-from routing.states import PeerStatus
-from tests.contacts.world import World
-from warmline import db
-from warmline.contacts import dispatch, offers
-from warmline.models import Peer, Presence
+from routing.policy import Policy, Strategy
+from routing.states import OfferState, PeerStatus
+from tests.contacts.world import GEORGIA, OTHER_CALLER, World
+from warmline import clock, db
+from warmline.contacts import dispatch, offers, parting
+from warmline.models import Contact, Engagement, Line, Offer, Peer, Presence, Shift
+from warmline.models.base import new_id
+from warmline.people import roster
+
+MOST_STEPS = 15
 
 
 @contextmanager
@@ -28,12 +35,50 @@ def asked() -> Iterator[list[str]]:
     event.remove(db.bound(), "before_cursor_execute", note)
 
 
+@contextmanager
+def worked() -> Iterator[list[int]]:
+    """How many steps SQLite takes meanwhile, by tens."""
+    steps = [0]
+
+    def counts(connection: Any, *_: object) -> None:
+        connection.set_progress_handler(lambda: steps.__setitem__(0, steps[0] + 1), 10)
+
+    event.listen(db.bound(), "checkout", counts)
+    yield steps
+    event.remove(db.bound(), "checkout", counts)
+
+
 def are_free(world: World, *peers: Peer) -> None:
     """These peers are free, and nobody has looked for contacts for them yet."""
     with db.transaction() as session:
         for peer in peers:
             session.get_one(Peer, peer.id).status = PeerStatus.AVAILABLE
             session.add(Presence(peer_id=peer.id, seen_at=world.now))
+
+
+def writes(world: World, *peers: Peer) -> None:
+    """Each of these peers has a conversation in writing."""
+    with db.transaction() as session:
+        line = session.scalars(select(Line).where(Line.numbers.any(number=GEORGIA))).one()
+        times = {"arrived_at": world.now, "queued_at": world.now}
+        for peer in peers:
+            contact, offer = new_id(), new_id()
+            ours = {"organization_id": world.lantern, "contact_id": contact, "peer_id": peer.id}
+            session.add(
+                Contact(
+                    id=contact, organization_id=world.lantern, line_id=line.id, channel="text", state="connected",
+                    language="en", **times,
+                )
+            )  # fmt: skip
+            session.flush()
+            session.add(Offer(id=offer, state="accepted", made_at=world.now, deadline=world.now, **ours))
+            session.flush()
+            session.add(
+                Engagement(
+                    offer_id=offer, channel="text", state="active", began_at=world.now, connect_by=world.now,
+                    active_at=world.now, conference_name=offer, **ours,
+                )
+            )  # fmt: skip
 
 
 def test_whoever_waits_behind_many_for_whom_nobody_is_free_is_seen(
@@ -64,6 +109,159 @@ def test_peers_who_are_left_are_not_looked_at_again_for_nobody(world: World, mon
     with asked() as statements:
         assert dispatch.run(world.lantern, world.now) == 1
     assert len([statement for statement in statements if "JOIN presence" in statement]) == 1
+
+
+def test_a_newcomer_is_not_served_before_whoever_has_waited_longer(world: World) -> None:
+    """A line was paused and is resumed; before the clock has noticed, somebody calls."""
+    with db.transaction() as session:
+        session.scalars(select(Line).where(Line.numbers.any(number=GEORGIA))).one().paused_at = world.now
+    world.available(world.peer1)
+    first, _ = world.waits()
+    with db.transaction() as session:
+        session.scalars(select(Line).where(Line.numbers.any(number=GEORGIA))).one().paused_at = None
+    world.now += timedelta(seconds=1)
+    newcomer, _ = world.waits(OTHER_CALLER)
+    clock.tick(world.now)
+    assert (world.contact(first).state, world.contact(newcomer).state) == ("offered", "waiting")
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_how_often_peers_were_ever_asked_costs_nothing(world: World) -> None:
+    """A line that asks in turn wants to know when each was asked last."""
+
+    def look() -> int:
+        with worked() as steps, db.reading() as session:
+            assert dispatch.look(session, world.lantern, world.now).peers
+        return steps[0]
+
+    contact_id, _ = world.waits()
+    past_id, sid = world.waits(OTHER_CALLER)
+    parting.leg_ended(sid, world.now)
+    are_free(world, world.peer1, world.peer2)
+    with db.transaction() as session:
+        session.get_one(Contact, contact_id).line.policy = Policy(strategy=Strategy.ROUND_ROBIN).kept()
+    look()
+    before = look()
+    with db.transaction() as session:
+        for number in range(200):
+            at = world.now - timedelta(days=1 + number)
+            session.add_all(
+                Offer(
+                    organization_id=world.lantern, contact_id=past_id, peer_id=peer.id, state=OfferState.DECLINED,
+                    made_at=at, deadline=at, decided_at=at,
+                )
+                for peer in (world.peer1, world.peer2)
+            )  # fmt: skip
+    assert look() < 1.2 * before
+
+
+def looks_behind(world: World, kinds: int, who: dict[str, Any]) -> tuple[int, int]:
+    """The steps of a look by peers of so many kinds, with one in front `who` is not for them and with a thousand."""
+
+    def look() -> int:
+        with worked() as steps, db.reading() as session:
+            [found] = dispatch.look(session, world.lantern, world.now).waiting
+        assert found.id == behind
+        return steps[0] * 10
+
+    peers = [world.peer1, world.hires("peer3", ["en", "fr"])][:kinds]
+    first, _ = world.waits()
+    behind, _ = world.waits(OTHER_CALLER)
+    writes(world, *peers)
+    are_free(world, *peers)
+    with db.transaction() as session:
+        line = session.get_one(Contact, first).line
+        line.voice_with_texts, line.texts_at_once = True, 1
+        session.add(
+            Line(
+                id="another", organization_id=world.lantern, name="Another", time_zone=line.time_zone, languages=["en"],
+                hours={},
+            )
+        )  # fmt: skip
+        session.get_one(Contact, behind).priority = -1
+        session.flush()
+        session.execute(update(Contact).where(Contact.id == first).values(who))
+    look()
+    before = look()
+    alike = {
+        "organization_id": world.lantern, "line_id": line.id, "channel": "voice", "state": "waiting", "language": "en",
+        "arrived_at": world.now, "queued_at": world.now, "queue_sid": "QU" + "0" * 32,
+    }  # fmt: skip
+    with db.transaction() as session:
+        session.execute(insert(Contact), [{"id": new_id(), **alike, **who} for _ in range(1000)])
+    return before, look()
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("kinds", [1, 2])
+@pytest.mark.parametrize(
+    "who", [{"language": "es"}, {"channel": "text"}, {"line_id": "another"}], ids=lambda who: next(iter(who))
+)
+def test_however_many_wait_in_front_for_others_it_costs_nothing(world: World, who: dict[str, Any], kinds: int) -> None:
+    few, many = looks_behind(world, kinds, who)
+    assert many < 1.1 * few
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("kinds", [1, 2])
+def test_those_who_wish_for_others_are_passed_over_in_the_index(world: World, kinds: int) -> None:
+    """Otherwise each of them is read from the table, and a long queue of them holds up everybody behind."""
+    few, many = looks_behind(world, kinds, {"wish": "veteran", "wish_required": True})
+    assert (many - few) / 1000 < MOST_STEPS
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "question",
+    [
+        lambda session, world, line: roster.free(session, world.lantern, world.now),
+        lambda session, world, line: roster.free(session, world.lantern, world.now, peer_id=world.peer1.id),
+        lambda session, world, line: roster.free(session, world.lantern, world.now, line_ids=[line.id]),
+        lambda session, world, line: roster.on_shift(session, [line.id], world.now),
+        lambda session, world, line: roster.everybody(session, world.lantern, world.now),
+        lambda session, world, line: roster.spoken_on_shift(session, line, world.now),
+    ],
+    ids=["free", "one peer", "of a line", "on shift", "everybody", "spoken"],
+)
+def test_however_many_shifts_are_over_it_costs_nothing(world: World, question: Callable[..., Any]) -> None:
+    """By an index, and without statistics: nobody at a charity has ever heard of ANALYZE."""
+
+    def asks() -> tuple[int, Any]:
+        with worked() as steps, db.reading() as session:
+            answer = question(session, world, session.get_one(Line, line_id))
+        return steps[0], answer
+
+    are_free(world, world.peer1, world.peer2)
+    with db.reading() as session:
+        line_id = session.scalars(select(Line.id).where(Line.numbers.any(number=GEORGIA))).one()
+    asks()
+    before, answer = asks()
+    past = [
+        {
+            "id": new_id(), "peer_id": peer.id, "line_id": line_id,
+            "starts_at": world.now - timedelta(hours=number + 4), "ends_at": world.now - timedelta(hours=number),
+        }
+        for number in range(1000)
+        for peer in (world.peer1, world.peer2)
+    ]  # fmt: skip
+    with db.transaction() as session:
+        session.execute(insert(Shift), past)
+    steps, again = asks()
+    assert again == answer
+    assert steps <= before + 2
+
+
+def test_peers_of_more_kinds_than_one_query_looks_for_find_who_is_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "MOST_KINDS", 1)
+    first, _ = world.waits(language="es")
+    world.now += timedelta(seconds=1)
+    second, _ = world.waits(OTHER_CALLER)
+    are_free(world, world.peer1, world.peer2)
+    with db.reading() as session:
+        found = dispatch.look(session, world.lantern, world.now).waiting
+    assert [contact.id for contact in found] == [first, second]
 
 
 def test_an_offer_is_made_and_accepted_in_a_few_statements(world: World) -> None:

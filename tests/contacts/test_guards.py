@@ -325,6 +325,18 @@ def test_a_phone_that_is_up_is_not_blamed_for_a_caller_who_does_not_come(world: 
     assert world.peer(world.peer1).status == "available"
 
 
+def test_a_phone_that_is_up_is_not_asked_about_at_every_tick(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock waits for that answer, and everybody for the clock: a phone company that hangs would stop it."""
+    world.available(world.peer1)
+    world.waits()
+    world.comes_up(world.accepts(world.peer1))
+    located: list[object] = []
+    monkeypatch.setattr(asking, "ask", lambda *asked: located.append(asked))
+    db.bind(db.bound(), spawn=lambda *work: None)  # what the clock does not wait for
+    world.pass_time(60)
+    assert located == []
+
+
 def test_a_phone_is_not_given_up_before_its_time(world: World) -> None:
     world.available(world.peer1)
     world.waits()

@@ -11,8 +11,8 @@ from routing.facts import MakeOffer
 from routing.policy import Policy, Skill, Step, StepKind, Strategy
 from routing.states import PeerStatus
 from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, World
-from warmline import db
-from warmline.contacts import dispatch, offers, parting, texts, wrapup
+from warmline import clock, db
+from warmline.contacts import dispatch, intake, offers, parting, texts, wrapup
 from warmline.errors import Conflict
 from warmline.models import Apart, AskedBy, Caller, Channel, Contact, Engagement, Line, Offer, Peer, Shift
 from warmline.models.base import new_id
@@ -169,13 +169,23 @@ class TestRingingSeveral:
             assert offer is not None
             world.now += seconds(1)
             offers.decline(peer, offer.id, world.now)
-        assert rung(world, rings) == {three[0].id, three[1].id}, "all but the latest asked are asked again at once"
+        assert rung(world, rings) == set(), "each of them gets a breath, not only the latest"
         assert world.events(rings).count("unanswered") == 1
+        world.pass_time(5)
+        assert rung(world, rings) == {peer.id for peer in three}
 
     def test_a_caller_who_leaves_ends_all_of_it(self, world: World, three: tuple[Peer, Peer, Peer], rings: str) -> None:
         parting.leg_ended(self.caller_sid, world.now)
         assert world.contact(rings).state == "abandoned"
         assert {offer.state for offer in world.all(Offer)} == {"cancelled"}
+
+    def test_whoever_was_only_less_quick_is_asked_at_once_if_the_winner_lets_go(
+        self, world: World, three: tuple[Peer, Peer, Peer], rings: str
+    ) -> None:
+        peer1, peer2, peer3 = three
+        world.accepts(peer1)
+        parting.end(peer1, rings, world.now)
+        assert rung(world, rings) == {peer2.id, peer3.id}
 
     def test_a_second_caller_is_not_left_out_for_it(
         self, world: World, three: tuple[Peer, Peer, Peer], monkeypatch: pytest.MonkeyPatch
@@ -260,6 +270,31 @@ class TestSteps:
         world.pass_time(65)
         world.available(world.peer1)
         assert rung(world, contact_id) == {world.peer1.id}
+
+    def test_who_comes_when_a_sister_line_alone_has_peers_on_shift_waits_for_them(self, world: World) -> None:
+        other = sister(world)
+        moves(world, world.peer1, other)
+        moves(world, world.peer2, other)
+        chooses(world, Policy(steps=(Step(seconds(30), StepKind.SISTER, other),)))
+        world.available(world.peer1, world.peer2)
+        world.waits()
+        texts.receive("SM1", OTHER_CALLER, GEORGIA, "hello", False, world.now)
+        assert {contact.state for contact in world.all(Contact)} == {"waiting"}
+        world.pass_time(31)
+        assert {contact.state for contact in world.all(Contact)} == {"offered"}
+
+    def test_who_waits_when_a_sister_line_alone_has_peers_left_is_not_sent_away(self, world: World) -> None:
+        """The line's own last shift is over, and the line has closed: peers of the other one serve whoever is left."""
+        other = sister(world)
+        moves(world, world.peer1, other)
+        chooses(world, Policy(steps=(Step(seconds(30), StepKind.SISTER, other),)))
+        contact_id, _ = world.waits()
+        texts.receive("SM1", OTHER_CALLER, GEORGIA, "hello", False, world.now)
+        moves(world, world.peer2, other)
+        chooses(world, Policy(steps=(Step(seconds(30), StepKind.SISTER, other),)), closed_at=world.now)
+        clock.tick(world.now)
+        assert not intake.nobody_left(contact_id, world.now)
+        assert {contact.state for contact in world.all(Contact)} == {"waiting"}
 
     def test_whoever_waits_for_the_step_does_not_hide_those_behind(
         self, world: World, monkeypatch: pytest.MonkeyPatch

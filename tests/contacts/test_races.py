@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, select
+from sqlalchemy import Engine, create_engine, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from routing.facts import MakeOffer
 from routing.states import PeerStatus
-from tests.contacts.world import CALLER, FIELD_KEY, GEORGIA, OTHER_CALLER, World, prepare
+from tests.contacts.world import CALLER, FIELD_KEY, GEORGIA, ILLINOIS, OTHER_CALLER, World, prepare
 from warmline import clock, db
 from warmline.contacts import (
     availability,
@@ -42,6 +42,7 @@ from warmline.models import (
     Contact,
     Engagement,
     Leg,
+    Line,
     Message,
     Offer,
     OutsideRequest,
@@ -55,7 +56,7 @@ from warmline.telephony.gateway import Membership
 
 ROOT = Path(__file__).parent.parent.parent
 ROUNDS = 3  # a race that is lost once in a while is lost
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 LONGEST_SECONDS = 150  # wrap-up, and a little
 
 
@@ -410,6 +411,51 @@ def test_one_text_that_is_told_ten_times_at_once_is_one_text_and_one_answer(worl
         assert at_once(*told) == [True] * 6
         assert len(world.all(Contact)) == len(world.all(Message, direction="in")) == number + 1
         assert [asked[0] for asked in world.company.asked] == ["text"] * (number + 1)
+
+
+def test_a_text_that_a_full_line_is_told_ten_times_at_once_is_answered_once(world: World) -> None:
+    with db.transaction() as session:
+        session.execute(update(Line).where(Line.organization_id == world.lantern).values(policy={"most_waiting": 1}))
+    texts.receive("SM-waits", CALLER, GEORGIA, "hello", False, world.now)
+    told = times(10, texts.receive, "SM-late", OTHER_CALLER, GEORGIA, "English", False, world.now)
+    assert at_once(*told) == [True] * 10
+    assert sorted(row.state for row in world.all(Contact)) == ["missed", "waiting"]
+    assert len(world.requests("send_text")) == 2
+
+
+def test_stop_meets_an_accept_and_one_of_the_two_counts(world: World) -> None:
+    world.available(world.peer1)
+    for number in range(ROUNDS):
+        caller = f"+1404555014{number}"
+        texts.receive(f"SM{number}", caller, GEORGIA, "hello", False, world.now)
+        offer = world.rings_at(world.peer1)
+        accepted, told = at_once(
+            partial(offers.accept, world.peer1, offer.id, world.now),
+            partial(texts.receive, f"SM{number}-stop", caller, GEORGIA, "STOP", False, world.now),
+        )
+        assert told is True
+        contact = world.contact(offer.contact_id)
+        if isinstance(accepted, Engagement):
+            assert contact.state == "connected"
+            parting.end(world.peer1, contact.id, world.now)
+            wrapup.report(world.peer1, contact.id, "support_given", ["social"], "", False, world.now)
+        else:
+            assert isinstance(accepted, Conflict), accepted
+            assert contact.state == "abandoned"
+        assert world.activity(world.peer1) == "idle"
+    nobody_is_stuck(world)
+
+
+def test_stop_to_two_lines_at_once_ends_both_waits(world: World) -> None:
+    world.opens_line("Illinois", ILLINOIS)
+    for number in range(ROUNDS):
+        caller = f"+1404555014{number}"
+        for dialled in (GEORGIA, ILLINOIS):
+            texts.receive(world.sid("SM"), caller, dialled, "START", False, world.now)
+            texts.receive(world.sid("SM"), caller, dialled, "hello", False, world.now)
+        stops = [(world.sid("SM"), caller, dialled, "STOP", False, world.now) for dialled in (GEORGIA, ILLINOIS)]
+        assert at_once(*(partial(texts.receive, *stop) for stop in stops)) == [True, True]
+    assert {row.state for row in world.all(Contact)} == {"missed", "abandoned"}
 
 
 def test_two_first_texts_at_once_are_one_thread(world: World) -> None:

@@ -142,7 +142,8 @@ def test_a_wish_that_nobody_can_grant_yet_makes_it_unknown(busy: World) -> None:
     chooses(busy, Policy(wishes=(Skill.VETERAN,), wish_for=None))
     contact_id, _ = busy.waits(OTHER_CALLER)
     with db.transaction() as session:
-        session.get_one(Contact, contact_id).wish = Skill.VETERAN
+        contact = session.get_one(Contact, contact_id)
+        contact.wish, contact.wish_required = Skill.VETERAN, True
     assert hears(busy, contact_id) == Told(1, None)
     has(busy, busy.peer1, Skill.VETERAN)
     told = hears(busy, contact_id, waited=120)

@@ -6,11 +6,12 @@ from datetime import timedelta
 import pytest
 
 from routing.facts import TIMES
-from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, World
+from tests.contacts.world import CALLER, GEORGIA, HARBOR, ILLINOIS, OTHER_CALLER, QUEUE, World
 from warmline import clock, db
 from warmline.clock import LONG_AGO
-from warmline.contacts import availability, messages, parting, texts, wrapup
-from warmline.models import Contact, Engagement, Line, Offer, OutsideRequest, Peer, Shift
+from warmline.contacts import availability, intake, messages, offers, parting, texts, wrapup
+from warmline.errors import Conflict
+from warmline.models import Contact, Engagement, Event, Line, Message, Offer, OutsideRequest, Peer, Shift
 from warmline.telephony import twiml
 from warmline.telephony.gateway import NotTaken
 
@@ -163,6 +164,101 @@ def test_after_an_outage_no_thread_is_moved_before_consoles_had_time_to_be_heard
     assert world.contact(contact_id).state == "offered", "who is still not back is gone"
 
 
+# A full line
+
+
+def has_room_for(world: World, most_waiting: int) -> None:
+    with db.transaction() as session:
+        for line in session.query(Line).filter_by(organization_id=world.lantern):
+            line.policy = {"most_waiting": most_waiting}
+
+
+def why(world: World, contact: Contact) -> list[tuple[str, str | None]]:
+    """What became of a contact, and for which reason."""
+    return [(event.name, event.why.get("reason")) for event in world.all(Event, subject_id=contact.id)]
+
+
+def test_a_full_line_turns_a_new_text_away_kindly_and_keeps_it(world: World) -> None:
+    has_room_for(world, 1)
+    writes(world, CALLER)
+    before = len(said(world))
+    texts.receive("SM-late", OTHER_CALLER, GEORGIA, "Is anybody there?", False, world.now)
+    assert said(world)[before:] == [twiml.sentence(language, "text_queue_full") for language in ("en", "es")]
+    assert all("988" in told for told in said(world)[before:])
+    [contact] = world.all(Contact, state="missed")
+    assert contact.ended_at == world.now
+    assert why(world, contact) == [("began", None), ("nobody", "queue_full")]
+    assert [text.body for text in world.all(Message, contact_id=contact.id, direction="in")] == ["Is anybody there?"]
+    world.available(world.peer1)
+    assert world.rings_at(world.peer1).contact_id != contact.id
+
+
+def test_whoever_writes_in_spanish_is_told_so_in_spanish(world: World) -> None:
+    has_room_for(world, 1)
+    writes(world, CALLER)
+    texts.receive("SM-late", OTHER_CALLER, GEORGIA, "Hola", False, world.now)
+    [told] = said(world)[1:]
+    assert told.startswith("Gracias por escribir. Hay tantas personas en espera")
+    assert "988" in told
+
+
+@pytest.mark.parametrize(("first", "second"), [("call", "text"), ("text", "call"), ("text", "text")])
+def test_who_waits_by_phone_and_who_waits_in_writing_fill_one_line(world: World, first: str, second: str) -> None:
+    has_room_for(world, 1)
+    for number, how in ((CALLER, first), (OTHER_CALLER, second)):
+        if how == "text":
+            writes(world, number)
+        else:
+            contact, _ = world.arrives(number)
+            intake.choose_language(contact.id, "en", world.now)
+            intake.queued(contact.id, QUEUE, world.now)
+        world.now += timedelta(seconds=1)
+    assert [row.state for row in sorted(world.all(Contact), key=lambda row: row.arrived_at)] == ["waiting", "missed"]
+
+
+def test_a_text_that_a_full_line_has_answered_is_not_answered_again_when_it_is_told_again(world: World) -> None:
+    has_room_for(world, 1)
+    writes(world, CALLER)
+    for _ in range(2):
+        texts.receive("SM-late", OTHER_CALLER, GEORGIA, "English", False, world.now)
+    assert said(world)[1:] == [twiml.sentence("en", "text_queue_full")]
+    assert len(world.all(Contact, state="missed")) == 1
+
+
+def test_whoever_waits_writes_with_a_peer_or_was_dropped_is_never_turned_away_by_a_full_line(world: World) -> None:
+    world.available(world.peer1)
+    contact_id = takes_up(world, world.peer1, CALLER)
+    has_room_for(world, 1)
+    writes(world, OTHER_CALLER)
+    texts.receive("SM-waits", OTHER_CALLER, GEORGIA, "one more thing", False, world.now)
+    texts.receive("SM-talks", CALLER, GEORGIA, "one more thing", False, world.now)
+    world.closes_console(world.peer1)
+    world.pass_time(TIMES.leave.total_seconds() + 30)
+    assert world.contact(contact_id).state == "waiting", "dropped: one more than the line has room for"
+    texts.receive("SM-dropped", CALLER, GEORGIA, "are you there?", False, world.now)
+    texts.receive("SM-waits-on", OTHER_CALLER, GEORGIA, "are you there?", False, world.now)
+    assert {row.state for row in world.all(Contact)} == {"waiting"}
+    assert twiml.sentence("en", "text_queue_full") not in said(world)
+
+
+def test_a_line_that_was_full_takes_texts_again_once_somebody_is_answered(world: World) -> None:
+    has_room_for(world, 1)
+    writes(world, CALLER)
+    writes(world, OTHER_CALLER)
+    world.available(world.peer1)
+    world.accepts(world.peer1)
+    writes(world, OTHER_CALLER)
+    states = [row.state for row in world.all(Contact)]
+    assert sorted(states) == ["connected", "missed", "offered"]
+
+
+def test_a_keyword_is_a_keyword_on_a_full_line_too(world: World) -> None:
+    has_room_for(world, 1)
+    writes(world, CALLER)
+    texts.receive("SM-help", OTHER_CALLER, GEORGIA, "HELP", False, world.now)
+    assert said(world)[1:] == [twiml.sentence("en", "text_help")]
+
+
 # Words that count
 
 
@@ -194,6 +290,114 @@ def test_a_confirmation_of_stop_that_was_delayed_is_not_sent_after_start(world: 
     assert {request.state for request in world.all(OutsideRequest)} == {"done", "refused"}
     assert said(world) == before, "the second STOP is confirmed, and the first is not confirmed once more"
     assert said(world)[1:] == [twiml.sentence("en", "text_started"), twiml.sentence("en", "text_stopped")]
+
+
+# STOP
+
+
+def test_whoever_wants_no_texts_waits_no_longer(world: World) -> None:
+    texts.receive("SM1", CALLER, GEORGIA, "hello", False, world.now)
+    texts.receive("SM2", CALLER, GEORGIA, "STOP", False, world.now)
+    [contact] = world.all(Contact)
+    assert (contact.state, contact.ended_at) == ("abandoned", world.now)
+    assert why(world, contact)[-1] == ("caller_left", "texts_stopped")
+    assert said(world)[1:] == [twiml.sentence("en", "text_stopped")]
+    world.available(world.peer1)
+    world.pass_time(30)
+    assert world.all(Offer) == [], "nobody is asked to write to somebody whom no text reaches"
+
+
+def test_an_offer_that_rings_is_withdrawn_and_its_peer_is_free_for_the_next(world: World) -> None:
+    world.available(world.peer1)
+    writes(world, CALLER)
+    offer = world.rings_at(world.peer1)
+    writes(world, OTHER_CALLER)
+    texts.receive("SM-stop", CALLER, GEORGIA, "Basta", False, world.now)
+    withdrawn = world.get(Offer, offer.id)
+    assert (withdrawn.state, withdrawn.reason) == ("cancelled", "texts_stopped")
+    assert world.contact(offer.contact_id).state == "abandoned"
+    assert world.contact(world.rings_at(world.peer1).contact_id).caller_id != world.contact(offer.contact_id).caller_id
+    with pytest.raises(Conflict):
+        offers.accept(world.peer1, offer.id, world.now)
+
+
+def test_stop_told_again_changes_nothing(world: World) -> None:
+    writes(world, CALLER)
+    for _ in range(2):
+        texts.receive("SM-stop", CALLER, GEORGIA, "STOP", False, world.now)
+    [contact] = world.all(Contact)
+    assert [name for name, _ in why(world, contact)] == ["began", "queued", "caller_left"]
+    assert len(said(world)) == 2
+
+
+def test_what_is_written_between_stop_and_start_is_kept_and_rings_nowhere(world: World) -> None:
+    world.available(world.peer1)
+    for number, body in enumerate(["STOP", "is anybody there?"]):
+        texts.receive(f"SM{number}", CALLER, GEORGIA, body, False, world.now)
+    [text] = world.all(Message, message_sid="SM1")
+    assert text.body == "is anybody there?"
+    assert why(world, world.contact(text.contact_id)) == [("began", None), ("nobody", "texts_stopped")]
+    assert world.contact(text.contact_id).state == "missed"
+    assert world.all(Offer) == []
+
+
+def test_after_start_the_next_text_begins_anew(world: World) -> None:
+    for number, body in enumerate(["hello", "STOP", "START", "hello again"]):
+        texts.receive(f"SM{number}", CALLER, GEORGIA, body, False, world.now)
+        world.now += timedelta(seconds=1)
+    states = [row.state for row in sorted(world.all(Contact), key=lambda row: row.arrived_at)]
+    assert states == ["abandoned", "missed", "waiting"]
+    assert said(world)[-1].startswith("Thanks for writing.")
+
+
+def test_a_conversation_goes_on_after_stop_until_its_peer_ends_it(world: World) -> None:
+    world.available(world.peer1)
+    contact_id = takes_up(world, world.peer1, CALLER)
+    texts.receive("SM-stop", CALLER, GEORGIA, "STOP", False, world.now)
+    assert world.contact(contact_id).state == "connected"
+    texts.receive("SM-more", CALLER, GEORGIA, "thank you", False, world.now)
+    assert world.contact(contact_id).state == "connected"
+    parting.end(world.peer1, contact_id, world.now)
+    assert world.contact(contact_id).state == "closed"
+
+
+def test_whoever_wants_no_texts_and_loses_their_peer_is_offered_to_nobody_else(world: World) -> None:
+    world.available(world.peer1)
+    contact_id = takes_up(world, world.peer1, CALLER)
+    texts.receive("SM-stop", CALLER, GEORGIA, "STOP", False, world.now)
+    world.closes_console(world.peer1)
+    world.available(world.peer2)
+    world.pass_time(TIMES.leave.total_seconds() + 30)
+    assert world.contact(contact_id).state == "closed"
+    assert world.offer_to(world.peer2) is None
+    assert world.activity(world.peer1) == "wrapping"
+
+
+def test_who_was_dropped_and_then_wants_no_texts_was_answered_all_the_same(world: World) -> None:
+    world.available(world.peer1)
+    contact_id = takes_up(world, world.peer1, CALLER)
+    world.closes_console(world.peer1)
+    world.pass_time(TIMES.leave.total_seconds() + 30)
+    assert world.contact(contact_id).state == "waiting"
+    texts.receive("SM-stop", CALLER, GEORGIA, "STOP", False, world.now)
+    assert world.contact(contact_id).state == "closed"
+
+
+def test_stop_to_one_line_ends_the_wait_for_another_of_the_organization_and_of_no_other(world: World) -> None:
+    world.opens_line("Illinois", ILLINOIS)
+    for number in (GEORGIA, ILLINOIS, HARBOR):
+        texts.receive(world.sid("SM"), CALLER, number, "hello", False, world.now)
+    assert {row.state for row in world.all(Contact)} == {"waiting"}
+    texts.receive("SM-stop", CALLER, ILLINOIS, "STOP", False, world.now)
+    assert [row.state for row in world.all(Contact, organization_id=world.lantern)] == ["abandoned"] * 2
+    assert [row.state for row in world.all(Contact, organization_id=world.outsider.organization_id)] == ["waiting"]
+
+
+def test_a_call_waits_on_when_its_caller_wants_no_texts(world: World) -> None:
+    contact_id, _ = world.waits(CALLER)
+    writes(world, CALLER)
+    texts.receive("SM-stop", CALLER, GEORGIA, "STOP", False, world.now)
+    assert world.contact(contact_id).state == "waiting"
 
 
 # Language
@@ -346,16 +550,6 @@ def test_who_was_told_to_wait_is_told_too_when_the_line_has_closed(world: World)
     world.pass_time(10)
     assert "Somos pocos." in said(world)[1]
     assert [row.state for row in world.all(Contact)] == ["missed"]
-
-
-def test_whoever_wants_no_texts_is_told_nothing_and_waits_on(world: World) -> None:
-    texts.receive("SM1", CALLER, GEORGIA, "hello", False, world.now)
-    texts.receive("SM2", CALLER, GEORGIA, "STOP", False, world.now)
-    before = said(world)
-    goes_off_shift(world, world.peer1, world.peer2)
-    world.pass_time(10)
-    assert said(world) == before
-    assert world.finds(texts.alone) == [], "not looked at again"
 
 
 @pytest.mark.parametrize(("word", "told"), [("hello", ["en", "es"]), ("Hola", ["es"]), ("English", ["en"])])

@@ -369,14 +369,8 @@ def test_a_claim_whose_process_died_is_settled(world: World) -> None:
     world.available(world.peer1)
     contact_id, caller_sid = world.waits()
     engagement = world.accepts(world.peer1)
-
-    def die() -> None:
-        raise KeyboardInterrupt
-
-    world.company.before = die
-    with pytest.raises(KeyboardInterrupt):
+    with world.we_die_asking():
         world.comes_up(engagement)
-    world.company.before = None
     assert world.requests("move_caller")[0].state == "sending"
     world.company.whereabouts[caller_sid] = Membership(finished=False, in_queue=True)
     world.pass_time(14)

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from tests.contacts.world import CALLER, OTHER_CALLER, QUEUE, World
 from warmline import clock, db
 from warmline.contacts import intake, offers, wishes
-from warmline.models import Apart, AskedBy, Contact, Event, Line, LineNumber, Peer, Shift
+from warmline.models import Apart, AskedBy, Contact, Event, Line, LineNumber, Offer, Peer, Shift
 from warmline.models.base import new_id
 
 REQUIRED = {"wishes": ["family", "veteran"], "wish_for": None}
@@ -157,6 +157,18 @@ def test_a_preferred_wish_is_waited_for_as_long_as_the_policy_says(world: World)
     assert world.offer_to(world.peer2) is None
     world.pass_time(15)
     assert world.offer_to(world.peer2) is not None
+
+
+def test_a_wish_that_was_only_preferred_does_not_become_required_while_the_caller_waits(world: World) -> None:
+    """The line's policy changes, and whom the caller wished for goes home: nobody would ever have lifted it."""
+    line_has(PREFERRED)
+    has(world.peer1, "veteran")
+    contact_id = waits(world, "2")
+    line_has(REQUIRED)
+    goes_off_shift(world, world.peer1)
+    world.available(world.peer2)
+    world.pass_time(65)
+    assert {offer.contact_id for offer in world.all(Offer, peer_id=world.peer2.id)} == {contact_id}
 
 
 # Nobody is left

@@ -3,14 +3,17 @@
 Nothing here answers HTTP. The verbs, the database and their races are real.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
 
 from config import prompts
 from routing.states import PeerStatus
@@ -38,6 +41,7 @@ from warmline.telephony.gateway import Membership
 
 GEORGIA = "+14045550101"
 HARBOR = "+16065550104"
+ILLINOIS = "+13125550102"
 CALLER = "+14045550123"
 OTHER_CALLER = "+14045550124"
 QUEUE = "QU" + "0" * 32
@@ -123,14 +127,22 @@ class World:
         """One more peer of Lantern, on shift and away."""
         return _peer(self.lantern, name, languages, self.now)
 
+    def opens_line(self, name: str, number: str) -> None:
+        """One more line of Lantern, with peer1 and peer2 on shift."""
+        with db.transaction() as session:
+            line = _line(session, self.lantern, name, number)
+            for peer in (self.peer1, self.peer2):
+                session.add(Shift(id=new_id(), peer_id=peer.id, line_id=line.id, starts_at=self.now))
+
     # What people do
 
-    def pass_time(self, seconds: float) -> None:
-        """Time passes, while every available peer's console stays open; then the clock ticks."""
+    def pass_time(self, seconds: float, every: float = 0) -> None:
+        """Time passes, while every available peer's console stays open and the clock ticks every so many seconds."""
         end = self.now + timedelta(seconds=seconds)
+        step = timedelta(seconds=every or min(max(5, seconds / 6), 30))
         present = [peer for peer in (self.peer1, self.peer2, self.outsider) if self.is_present(peer)]
         while self.now < end:
-            self.now = min(end, self.now + timedelta(seconds=5))
+            self.now = min(end, self.now + step)
             for peer in present:
                 availability.seen(peer, self.now)
             clock.tick(self.now)
@@ -168,6 +180,18 @@ class World:
 
     def accepts(self, peer: Peer) -> Engagement:
         return offers.accept(peer, self.rings_at(peer).id, self.now)
+
+    @contextmanager
+    def we_die_asking(self) -> Iterator[None]:
+        """Our process dies as it asks the phone company for something: the request is claimed, and never sent."""
+
+        def die() -> None:
+            raise KeyboardInterrupt
+
+        self.company.before = die
+        with pytest.raises(KeyboardInterrupt):
+            yield
+        self.company.before = None
 
     def comes_up(self, engagement: Engagement) -> str:
         """The peer's browser calls in and is in the conference."""
@@ -262,14 +286,19 @@ def _organization(name: str, line: str, number: str) -> str:
         organization = Organization(id=new_id(), name=name)
         session.add(organization)
         session.flush()
-        row = Line(
-            id=new_id(), organization_id=organization.id, name=line, time_zone="America/New_York",
-            languages=["en", "es"], hours={},
-        )  # fmt: skip
-        session.add(row)
-        session.flush()
-        session.add(LineNumber(number=number, line_id=row.id))
+        _line(session, organization.id, line, number)
         return organization.id
+
+
+def _line(session: Session, organization_id: str, name: str, number: str) -> Line:
+    row = Line(
+        id=new_id(), organization_id=organization_id, name=name, time_zone="America/New_York",
+        languages=["en", "es"], hours={},
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    session.add(LineNumber(number=number, line_id=row.id))
+    return row
 
 
 def _peer(organization_id: str, name: str, languages: list[str], at: datetime = BEGINNING) -> Peer:
@@ -291,4 +320,4 @@ def _peer(organization_id: str, name: str, languages: list[str], at: datetime = 
         return peer
 
 
-__all__ = ["CALLER", "GEORGIA", "HARBOR", "OTHER_CALLER", "QUEUE", "RecordingCompany", "World", "dispatch"]
+__all__ = ["CALLER", "GEORGIA", "HARBOR", "ILLINOIS", "OTHER_CALLER", "QUEUE", "RecordingCompany", "World", "dispatch"]

@@ -108,7 +108,7 @@ def test_the_line_asks_for_all_of_its_skills(skills: tuple[Skill, ...], refused:
         (59.999, False, 60, True),
         (60, False, 60, False),
         (3600, True, 60, True),  # the caller's own word
-        (3600, False, None, True),  # the line's
+        (0, False, None, False),  # chosen while the line only preferred it
     ],
 )
 def test_a_wish_counts_as_long_as_it_was_meant_to(waited: float, required: bool, wish_for: int | None, refused: bool):
@@ -169,7 +169,7 @@ def test_every_refusal_is_told_not_only_the_first():
         seen=None, status=PeerStatus.OFF, activity=Activity.TALKING, shifts={"georgia": until(1)},
         languages=frozenset(), rests_until=until(1),
     )  # fmt: skip
-    asked = contact(waited=0, asked=("a",), last_asked_until=NOW, wish=Skill.VETERAN, apart=frozenset({"a"}))
+    asked = contact(waited=0, asked_until={"a": NOW}, wish=Skill.VETERAN, apart=frozenset({"a"}))
     policy = Policy(paused=True, skills=frozenset({Skill.FAMILY}), usual_talk=seconds(60))
     found = refusals(nobody, asked, policy)
     assert found == [refusal.code for refusal in EVERY_REFUSAL if refusal.code != "not_on_shift"]
@@ -191,13 +191,13 @@ def test_a_console_that_was_never_heard_is_not_present():
 
 
 @pytest.mark.parametrize(("ago", "refused"), [(0, True), (4.999, True), (5, False), (60, False)])
-def test_whoever_was_asked_last_gets_a_breath(ago: float, refused: bool):
-    asked = contact(asked=("b", "a"), last_asked_until=NOW - seconds(ago))
+def test_whoever_was_asked_a_moment_ago_gets_a_breath(ago: float, refused: bool):
+    asked = contact(asked_until={"a": NOW - seconds(ago), "b": NOW - seconds(60)})
     assert refusals(peer("a"), asked) == (["just_asked"] if refused else [])
 
 
-def test_only_the_latest_asked_gets_a_breath():
-    assert refusals(peer("b"), contact(asked=("b", "a"), last_asked_until=NOW)) == []
+def test_a_breath_is_of_those_who_were_asked_alone():
+    assert refusals(peer("b"), contact(asked_until={"a": NOW})) == []
 
 
 @given(peers, contacts, policies)

@@ -31,7 +31,10 @@ def eligible(snapshot: Snapshot, whom: Waiting) -> list[Peer]:
 
 def firsts(made: list[MakeOffer]) -> list[MakeOffer]:
     """The first offer of each contact: whoever rings beside it is extra."""
-    return list({offer.contact: offer for offer in reversed(made)}.values())[::-1]
+    found: dict[str, MakeOffer] = {}
+    for offer in made:
+        found.setdefault(offer.contact, offer)
+    return [*found.values()]
 
 
 def test_nobody_waits_and_nobody_is_free():
@@ -57,14 +60,14 @@ def test_a_contact_whom_nobody_free_may_serve_does_not_hold_up_the_others():
 
 def test_an_offer_carries_who_was_passed_over_and_why():
     elsewhere = peer("b", idle=90, shifts={"illinois": None}, languages=frozenset({"es"}))
-    asked = contact(asked=("c",), last_asked_until=NOW)
+    asked = contact(asked=("c",), asked_until={"c": NOW})
     [offer] = offers(Snapshot((asked,), (peer(idle=70), elsewhere, peer("c", idle=99), peer("d"))))
     assert offer.peer == "a"
     assert offer.refusals == (("b", "not_on_shift"), ("b", "language")), "nobody behind was looked at"
 
 
 def test_whoever_was_asked_last_is_passed_over_and_it_says_so():
-    asked = contact(asked=("c", "a"), last_asked_until=NOW)
+    asked = contact(asked=("c", "a"), asked_until={"a": NOW})
     [offer] = offers(Snapshot((asked,), (peer("c", languages=frozenset()), peer("a"), peer("b", threads=1))))
     assert (offer.peer, offer.refusals) == ("b", (("c", "language"),))
 
@@ -73,17 +76,17 @@ def test_whoever_keeps_saying_not_now_is_asked_in_turn():
     peers = tuple(peer(id, idle=idle) for id, idle in {"a": 10, "b": 90, "c": 50}.items())
     whom, now, asked = contact(), NOW, []
     for _ in range(7):
-        now += seconds(1)
+        now += seconds(2)
         [offer] = offers(Snapshot((whom,), tuple(replace(who, seen_at=now) for who in peers)), now)
         asked.append(offer.peer)
-        whom = replace(whom, asked=tuple(asked), last_asked_until=now)
+        whom = replace(whom, asked=tuple(asked), asked_until={**whom.asked_until, offer.peer: now})
     assert asked == ["b", "c", "a", "b", "c", "a", "b"]
 
 
 def test_the_only_peer_is_asked_again_but_not_in_the_same_breath():
-    whom = contact(asked=("a",), last_asked_until=NOW - seconds(4.9))
+    whom = contact(asked=("a",), asked_until={"a": NOW - seconds(4.9)})
     assert pairs([whom], [peer()]) == []
-    assert pairs([replace(whom, last_asked_until=NOW - seconds(5))], [peer()]) == [("1", "a")]
+    assert pairs([replace(whom, asked_until={"a": NOW - seconds(5)})], [peer()]) == [("1", "a")]
 
 
 class TestRingingSeveral:

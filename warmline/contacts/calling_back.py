@@ -26,6 +26,7 @@ from warmline.people import lines
 KEY = "2"  # in the wait room: to hang up and be called
 TELL_AGAIN = timedelta(minutes=2)
 CLOSES_SOON = timedelta(hours=2)  # then a caller is asked whether we may call after the next opening
+KEPT = timedelta(days=7)  # how long a call is owed while nobody knows when the line opens
 LOOK_AGAIN = timedelta(seconds=10)
 COUNTRY = "US"  # of a number that is typed without one
 BOOKABLE = (ContactState.WAITING, ContactState.OFFERED)
@@ -60,9 +61,10 @@ def is_offered(contact: Contact) -> bool:
 
 
 def is_full(session: Session, contact: Contact) -> bool:
-    """Whether as many others wait on the phone, or write, as the line has room for."""
+    """Whether as many others wait on the phone, or write, as the line has room for; whoever has waited has a place."""
     most = _policy(contact).most_waiting
-    if most is None:
+    has_waited = contact.queued_at != contact.booking_at  # on a full line a caller is asked on arrival
+    if most is None or has_waited:
         return False
     others = select(func.count()).where(
         Contact.organization_id == contact.organization_id,
@@ -87,8 +89,9 @@ def ask(contact: Contact, waited: int, now: datetime) -> bool:
     if not _is_time_to_tell(contact, waited):
         return False
     with reading() as session:
-        after = lines.policies_of(session, [contact.line_id])[contact.line_id].after(StepKind.CALLBACK)
-    if after is None or contact.queued_at is None or contact.queued_at + after > now:
+        line = session.get_one(Line, contact.line_id)
+    after = read(line.policy).after(StepKind.CALLBACK)
+    if after is None or contact.queued_at is None or contact.queued_at + after > now or not _may_call(line, now):
         return False
     if contact.callback_told_wait != waited:
         with transaction() as session:
@@ -153,7 +156,8 @@ def note_number(contact_id: str, typed: str, now: datetime) -> bool:
 def book(contact_id: str, now: datetime, *, later: bool = False) -> Contact:
     """The caller has confirmed: the place waits on without them. Confirming again changes nothing.
 
-    `later`: they may be called after the line has closed and opened again.
+    `later`: they may be called after the line has closed and opened again. Where nobody knows when that will be, they
+    stay on the phone.
     """
     with transaction() as session:
         contact = holding.contact(session, contact_id)
@@ -161,12 +165,16 @@ def book(contact_id: str, now: datetime, *, later: bool = False) -> Contact:
             return contact
         if contact.caller is None and contact.callback_number is None:
             return contact
+        if not _may_call(contact.line, now):  # closed since they were asked: on the phone they are served
+            contact.booking_at = contact.callback_number = None
+            return contact
         parting.stop_asking(session, contact, "callback_booked", now)
         opens = None if lines.is_open(contact.line, now) else lines.opens_next(contact.line, now)
-        contact.callback_at, contact.booking_at = now, None
+        contact.callback_at, contact.booking_at, contact.callback_tries = now, None, 0
         contact.queue_sid = contact.unqueued_at = None
         contact.callback_later = later or opens is not None
         contact.callback_due_at = opens or now  # and not before the phone is free
+        contact.callback_postponed = opens is not None
         record(session, contact, "callback_booked", now, why={"later": contact.callback_later})
         news.for_line(session, contact.line_id)
         return contact
@@ -181,12 +189,10 @@ def overdue(session: Session, now: datetime, limit: int = 200) -> list[str]:
     found = session.scalars(select(Line).where(Line.id.in_(select(Contact.line_id).where(*booked).distinct()))).all()
     if not found:
         return []
-    over = and_(
-        Contact.line_id.in_([line.id for line in found if not lines.is_open(line, now)]),
-        Contact.calling.is_(None),
-        or_(Contact.callback_due_at.is_(None), ~Contact.callback_later),
-    )
-    query = select(Contact.id).where(*booked, or_(Contact.callback_due_at <= now, over))
+    is_closed = Contact.line_id.in_([line.id for line in found if not lines.is_open(line, now)])
+    over = and_(is_closed, Contact.calling.is_(None), or_(Contact.callback_due_at.is_(None), ~Contact.callback_later))
+    reopened = and_(Contact.callback_postponed, ~is_closed)
+    query = select(Contact.id).where(*booked, or_(Contact.callback_due_at <= now, over, reopened))
     return list(session.scalars(query.order_by(Contact.callback_due_at).limit(limit)))
 
 
@@ -204,8 +210,10 @@ def come_due(contact_id: str, now: datetime) -> None:
             return  # the peer's phone comes up; whether we may still call is asked then
         elif not lines.is_open(contact.line, now):
             _close(session, contact, now)
-        elif is_due and not _is_on_phone(session, contact):
-            contact.callback_due_at = None
+        elif (is_due or contact.callback_postponed) and not _is_on_phone(session, contact):
+            if contact.callback_tries or contact.callback_postponed:  # not one that is due as soon as it is booked
+                contact.priority = max(contact.priority, Priority.CALLBACK)
+            contact.callback_due_at, contact.callback_postponed = None, False
             record(session, contact, "callback_due", now)
             news.for_line(session, contact.line_id)
             dispatch.after(session, contact.organization_id, now, contact_id=contact.id)
@@ -261,6 +269,7 @@ def take_place(session: Session, contact: Contact, call_sid: str, now: datetime)
 
 def _is_here(session: Session, contact: Contact, event: str, now: datetime) -> None:
     contact.callback_at = contact.callback_due_at = contact.calling = contact.callback_number = None
+    contact.callback_postponed = False
     contact.queue_sid, contact.unqueued_at = None, now
     engagement = holding.live_engagement(session, contact.id)
     if engagement is not None:
@@ -277,22 +286,33 @@ def _give_up_call(session: Session, contact: Contact, now: datetime) -> None:
     if (leg is not None and leg.state is not LegState.ENDED) or RequestState.SENDING in states:
         contact.callback_due_at = now + LOOK_AGAIN  # the phone company is asked about it meanwhile
     elif legs.unclaim_call(session, contact, now):  # it was never made: no try
-        contact.callback_due_at = now + parting.PAUSES[0]
-        session.flush()
-        engagement = holding.live_engagement(session, contact.id)
-        if engagement is not None:
-            parting.release(session, contact, engagement, "call_not_made", now)
+        _not_made(session, contact, "call_not_made", now + parting.PAUSES[0], now)
+    elif states == {RequestState.REFUSED} and not lines.is_open(contact.line, now):
+        contact.calling = None
+        _not_made(session, contact, "outside_hours", now, now)
     else:
         parting.not_reached(session, contact, now)
 
 
+def _not_made(session: Session, contact: Contact, reason: str, due_at: datetime, now: datetime) -> None:
+    """The peer who waits for a call that was not made is free; the contact is looked at again at `due_at`."""
+    contact.callback_due_at = due_at
+    session.flush()
+    engagement = holding.live_engagement(session, contact.id)
+    if engagement is not None:
+        parting.release(session, contact, engagement, reason, now)
+
+
 def _close(session: Session, contact: Contact, now: datetime) -> None:
-    """The line is closed: called after the next opening, if the caller has agreed to that, or no more."""
-    opens = lines.opens_next(contact.line, now)
-    if contact.callback_later and opens is not None:
-        if contact.callback_due_at is None or contact.callback_due_at < opens:
+    """The line is closed: called after the next opening, if the caller has agreed to that, or no more.
+
+    If it opens when a supervisor says so, the call is owed for a week.
+    """
+    until = lines.opens_next(contact.line, now) or (contact.callback_at or now) + KEPT
+    if contact.callback_later and until > now:
+        if contact.callback_due_at is None or contact.callback_due_at < until:
             parting.stop_asking(session, contact, "outside_hours", now)
-            contact.callback_due_at = opens
+            contact.callback_due_at, contact.callback_postponed = until, True
             record(session, contact, "callback_postponed", now)
             news.for_line(session, contact.line_id)
     else:
@@ -309,6 +329,11 @@ def _is_time_to_tell(contact: Contact, waited: int) -> bool:
     told = contact.callback_told_wait
     # Whoever is back in the queue begins to wait anew there.
     return told is None or waited <= told or waited - told >= TELL_AGAIN.total_seconds()
+
+
+def _may_call(line: Line, now: datetime) -> bool:
+    """Whether anybody knows when we may call: now, or after an opening that is not up to a supervisor."""
+    return lines.is_open(line, now) or lines.opens_next(line, now) is not None
 
 
 def _closes_soon(line: Line, now: datetime) -> bool:

@@ -95,6 +95,7 @@ def _fetch(session: Session, contact: Contact, engagement: Engagement, now: date
         if lines.is_open(contact.line, now):
             legs.claim_call(session, contact, engagement, now)
         else:
+            contact.callback_due_at = now  # nobody else is asked until the clock has looked at it
             parting.release(session, contact, engagement, "outside_hours", now)
 
 
@@ -152,7 +153,8 @@ def overdue(session: Session, now: datetime, limit: int = 200) -> list[str]:
     return list(session.scalars(query.limit(limit)))
 
 
-def call_sids(engagement_id: str) -> list[str]:
-    """CallSids of an engagement's live legs."""
+def on_the_way(engagement_id: str) -> list[str]:
+    """CallSids of an engagement's legs of which it is not known that they are up."""
     with reading() as session:
-        return [leg.call_sid for leg in holding.live_legs(session, engagement_id)]
+        live = holding.live_legs(session, engagement_id)
+        return [leg.call_sid for leg in live if leg.state is not LegState.JOINED]

@@ -1,15 +1,24 @@
 """Who is asked next: read what the decision may know, decide, make the offers.
 
-What is read is as much as the question needs. If one contact or one peer changed, it is that one and whoever fits;
-the clock looks at everybody, a page of contacts at a time, so that what was missed in a race lasts a second.
+What is read is as much as the question needs. If one contact came, it is the free peers of its line, if one peer
+changed, it is that one, and whoever is first in line for them: that may be somebody who was there before, and whom a
+pause, a rest or a breath kept waiting until just now. The clock looks at everybody, a page of contacts at a time, so
+that what was missed in a race lasts a second.
+
+However many wait in front on other or paused lines, in other languages, or by a channel for which nobody has room, it
+costs nothing: where each such kind of contact begins is known to an index. Whoever waits for a wish, or for the step
+of a policy that reaches these peers, is passed over one by one in that index, a fifth of a millisecond for a thousand.
+Those who cannot be offered just now, being called or to be called later, are read and passed over. What depends on the
+pair, two who are kept apart or who were brought together a moment ago, is refused by `why_not`, a page at a time.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select, tuple_
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, exists, or_, select, union_all
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,6 +27,7 @@ from routing.engine import decide
 from routing.facts import TIMES, MakeOffer, Snapshot, Waiting
 from routing.facts import Peer as PeerFacts
 from routing.policy import Policy, Strategy
+from routing.ranking import first_in_line
 from routing.states import ContactState, OfferState, PeerStatus
 from warmline.contacts import news
 from warmline.db import after_commit, reading, transaction
@@ -28,24 +38,29 @@ from warmline.people import lines, roster
 
 AT_A_TIME = 100  # contacts looked at in one go
 SPARE = 4  # contacts looked at, at first, beyond the number of free peers: some may be refused
-MOST_KINDS = 20  # of peers that a query tells apart
+MOST_KINDS = 20  # of contacts that one query looks for
+ANY_TIME = datetime.max.replace(tzinfo=UTC)
+FRONT = {"priority": 2**31 - 1, "queued_at": ANY_TIME, "id": ""}  # before whoever is first
 
 
 def run(organization_id: str, now: datetime, contact_id: str | None = None, peer_id: str | None = None) -> int:
     """Offer waiting contacts of an organization to its free peers; returns how many offers were made.
 
-    Only this contact, or only to this peer, if that is what changed. Any number of these may run at once: an offer
-    that somebody else's run made impossible is simply not made.
+    Only to the peers who may be asked for this contact, or only to this peer, if that is what changed; first in line
+    first, be it somebody else. Any number of these may run at once: an offer that somebody else's run made impossible
+    is simply not made.
     """
-    made, last = 0, None
+    made, last, left = 0, None, None
     while True:
         with reading() as session:
-            snapshot = look(session, organization_id, now, contact_id=contact_id, peer_id=peer_id, last=last)
+            snapshot = look(session, organization_id, now, contact_id=contact_id, peer_id=peer_id, last=last, left=left)
         wanted = [decision for decision in decide(snapshot, now) if isinstance(decision, MakeOffer)]
         made += make(wanted, now)
         if len(snapshot.waiting) < _page(snapshot.peers, last) or len(wanted) >= len(snapshot.peers):
             return made
         last = snapshot.waiting[-1]  # peers are left, and perhaps somebody further behind for them
+        asked = {decision.peer for decision in wanted}
+        left = [peer for peer in snapshot.peers if peer.id not in asked]
 
 
 def after(
@@ -71,31 +86,28 @@ def look(
     contact_id: str | None = None,
     peer_id: str | None = None,
     last: Waiting | None = None,
+    left: Sequence[PeerFacts] | None = None,
 ) -> Snapshot:
     """What a decision may know: the peers who could take an offer, and, if there are any, who waits for one of them.
 
     Args:
-        contact_id: only this contact, and the peers who could take it.
+        contact_id: only peers who may be asked for this contact.
         peer_id: only this peer.
         last: only contacts behind this one.
+        left: peers whom an earlier look of the same run has read; none of them is read again.
     """
-    waits = [Contact.organization_id == organization_id, _offerable()]
-    if contact_id is not None:
-        waits.append(Contact.id == contact_id)
-    if last is not None:
-        behind = tuple_(Contact.queued_at, Contact.id) > (last.queued_at, last.id)
-        waits.append(or_(Contact.priority < last.priority, and_(Contact.priority == last.priority, behind)))
-    line_id = session.scalar(_FIRST.where(*waits))
-    if line_id is None:
-        return Snapshot()  # before a thousand free peers are read for nobody
+    line_id = None
+    if left is None:
+        changed = [Contact.id == contact_id] if contact_id is not None else []
+        line_id = session.scalar(_FIRST.where(Contact.organization_id == organization_id, *changed))
+        if line_id is None:
+            return Snapshot()  # before a thousand free peers are read for nobody
     policies = lines.policies(session, organization_id)
-    reached = policies[line_id].lines(line_id) if contact_id is not None else None
-    peers = roster.free(session, organization_id, now, peer_id=peer_id, line_ids=reached)
+    reached = policies[line_id].lines(line_id) if contact_id is not None and line_id is not None else None
+    peers = left or roster.free(session, organization_id, now, peer_id=peer_id, line_ids=reached)
     if not peers:
         return Snapshot()
-    if contact_id is None:
-        waits.append(_for_these(policies, peers, now))
-    waiting = facts(session, policies, waits, _page(peers, last))
+    waiting = _as_facts(session, policies, _first_for(session, policies, peers, now, last))
     strategies = {policies[contact.line].strategy for contact in waiting}
     if Strategy.FEWEST_TODAY in strategies:
         peers = roster.with_today(session, peers, lines.today(session, organization_id, now))
@@ -108,14 +120,18 @@ def facts(
     session: Session, policies: Mapping[str, Policy], wanted: Iterable[ColumnElement[bool]], limit: int = AT_A_TIME
 ) -> tuple[Waiting, ...]:
     """Contacts in line as the decision sees them, first in line first."""
-    rows = session.execute(_IN_LINE.where(*wanted).limit(limit)).all()
+    return _as_facts(session, policies, session.execute(_IN_LINE.where(*wanted).limit(limit)).all())
+
+
+def _as_facts(session: Session, policies: Mapping[str, Policy], rows: Sequence[Any]) -> tuple[Waiting, ...]:
     if not rows:
         return ()
     asked = defaultdict(list)
-    asked_until: dict[str, datetime | None] = {}
-    for contact_id, peer_id, decided_at in session.execute(_ASKED, {"ids": [row.id for row in rows]}):
+    asked_until: dict[str, dict[str, datetime | None]] = defaultdict(dict)
+    for contact_id, peer_id, decided_at, state in session.execute(_ASKED, {"ids": [row.id for row in rows]}):
         asked[contact_id].append(peer_id)
-        asked_until[contact_id] = decided_at
+        # Whoever was only less quick than another needs no breath.
+        asked_until[contact_id][peer_id] = None if state is OfferState.LOST else decided_at
     apart = _apart(session, rows)
     known = _known_peers(session, rows, policies)
     return tuple(
@@ -127,7 +143,7 @@ def facts(
             priority=row.priority,
             queued_at=row.queued_at,
             asked=tuple(asked[row.id]),
-            last_asked_until=asked_until.get(row.id),
+            asked_until=asked_until[row.id],
             wish=row.wish,
             wish_required=row.wish_required,
             apart=frozenset(apart[row.caller_id]),
@@ -218,63 +234,59 @@ def _page(peers: Collection[PeerFacts], last: Waiting | None) -> int:
     return AT_A_TIME if last is not None else min(AT_A_TIME, len(peers) + SPARE)
 
 
-def _for_these(policies: Mapping[str, Policy], peers: Collection[PeerFacts], now: datetime) -> ColumnElement[bool]:
-    """That one of these peers might take a contact: however many wait in front for somebody else, it is seen.
+def _first_for(
+    session: Session, policies: Mapping[str, Policy], peers: Collection[PeerFacts], now: datetime, last: Waiting | None
+) -> list[Any]:
+    """A page of the contacts that one of these peers might take, as far as it does not depend on the pair of them."""
+    kinds = _kinds(policies, peers, now)
+    page = _page(peers, last)
+    behind = FRONT if last is None else {"priority": last.priority, "queued_at": last.queued_at, "id": last.id}
+    rows: list[Any] = []
+    for begin_at in range(0, len(kinds), MOST_KINDS):
+        some = kinds[begin_at : begin_at + MOST_KINDS]
+        each = {f"{name}_of{number}": value for number, kind in enumerate(some) for name, value in kind.items()}
+        rows += session.execute(_first_of(len(some)), {"page": page, **behind, **each})
+    return sorted(rows, key=first_in_line)[:page]
 
-    What depends on the pair of them is left to `why_not`.
+
+def _kinds(policies: Mapping[str, Policy], peers: Collection[PeerFacts], now: datetime) -> list[dict[str, Any]]:
+    """The lines, languages and channels in which these peers might take somebody.
+
+    With whose wishes they can grant, and since when one must have waited to be theirs, or not to insist on a wish.
     """
     # Of those who differ in nothing that counts here one is looked at: a thousand peers are a few kinds.
-    kinds = {
+    alike = {
         (frozenset(peer.shifts.items()), peer.activity, peer.threads, peer.languages, peer.skills): peer
         for peer in peers
     }.values()
-    alike = {(_reach(peer, policies, now), peer.languages, peer.skills) for peer in kinds}
-    if len(alike) > MOST_KINDS:
-        alike = {
-            (
-                frozenset().union(*(reach for reach, _, _ in alike)),
-                frozenset().union(*(languages for _, languages, _ in alike)),
-                frozenset().union(*(skills for _, _, skills in alike)),
-            )
+    found: dict[tuple[str, str, Channel], tuple[frozenset[str], timedelta]] = {}
+    for peer in alike:
+        for line, policy in policies.items():
+            after = None if policy.paused else asked_from(peer, line, policy, now)
+            if after is None:
+                continue
+            for channel in Channel:
+                if not has_room(peer.activity, peer.threads, channel, policy):
+                    continue
+                for language in peer.languages:
+                    skills, earliest = found.get((line, language, channel), (frozenset(), after))
+                    found[line, language, channel] = skills | peer.skills, min(after, earliest)
+    return [
+        {
+            "line": line,
+            "language": language,
+            "channel": channel,
+            "wishes": list(skills),
+            "since": _before(after, now),
+            "patient": _before(policies[line].patience() or timedelta(), now),
         }
-    return or_(
-        False,
-        *(
-            and_(
-                Contact.line_id == line,
-                Contact.channel == channel,
-                Contact.language.in_(languages),
-                _granted(policies[line], skills, now),
-                *_waited(after, now),
-            )
-            for reach, languages, skills in alike
-            for line, channel, after in reach
-        ),
-    )
+        for (line, language, channel), (skills, after) in found.items()
+    ]
 
 
-def _reach(peer: PeerFacts, policies: Mapping[str, Policy], now: datetime) -> frozenset[tuple[str, Channel, timedelta]]:
-    """The lines and channels that a peer may be asked for, each with the wait from which on."""
-    return frozenset(
-        (line, channel, after)
-        for line, policy in policies.items()
-        if not policy.paused and (after := asked_from(peer, line, policy, now)) is not None
-        for channel in Channel
-        if has_room(peer.activity, peer.threads, channel, policy)
-    )
-
-
-def _granted(policy: Policy, skills: frozenset[str], now: datetime) -> ColumnElement[bool]:
-    """That a caller wishes for nobody in particular, for somebody with these skills, or does so no more."""
-    granted: list[ColumnElement[bool]] = [Contact.wish.is_(None), Contact.wish.in_(skills)]
-    patience = policy.patience()
-    if patience is not None:
-        granted.append(and_(~Contact.wish_required, Contact.queued_at <= now - patience))
-    return or_(*granted)
-
-
-def _waited(after: timedelta, now: datetime) -> list[ColumnElement[bool]]:
-    return [Contact.queued_at <= now - after] if after else []
+def _before(wait: timedelta, now: datetime) -> datetime:
+    # Of whom no wait is asked may have come after this run began.
+    return now - wait if wait else ANY_TIME
 
 
 def _apart(session: Session, rows: Sequence[Any]) -> Mapping[str | None, list[str]]:
@@ -321,9 +333,40 @@ _IN_LINE = select(
     Contact.wish_required,
     Contact.steps,
 ).order_by(Contact.priority.desc(), Contact.queued_at, Contact.id)
-_FIRST = _IN_LINE.with_only_columns(Contact.line_id).limit(1)
+_FIRST = _IN_LINE.with_only_columns(Contact.line_id).where(_offerable()).limit(1)
+
+
+@lru_cache
+def _first_of(kinds: int) -> Select[Any]:
+    """A page of the contacts of so many kinds, first in line first: of each kind, one look at the index finds them."""
+    page = bindparam("page", type_=Integer)
+    each = union_all(*(select(_of_kind(number).limit(page).subquery()) for number in range(kinds))).subquery()
+    return select(each).order_by(each.c.priority.desc(), each.c.queued_at, each.c.id).limit(page)
+
+
+def _of_kind(number: int) -> Any:
+    def given(name: str, **options: Any) -> Any:
+        return bindparam(f"{name}_of{number}", **options)
+
+    no_more = and_(~Contact.wish_required, Contact.queued_at <= given("patient"))
+    later = or_(
+        Contact.queued_at > bindparam("queued_at"),
+        and_(Contact.queued_at == bindparam("queued_at"), Contact.id > bindparam("id")),
+    )
+    return _IN_LINE.where(
+        or_(Contact.wish.is_(None), Contact.wish.in_(given("wishes", expanding=True)), no_more),
+        _offerable(),
+        Contact.line_id == given("line"),
+        Contact.language == given("language"),
+        Contact.channel == given("channel"),
+        Contact.queued_at <= given("since"),
+        Contact.priority <= bindparam("priority"),
+        or_(Contact.priority < bindparam("priority"), later),
+    )
+
+
 _ASKED = (
-    select(Offer.contact_id, Offer.peer_id, Offer.decided_at)
+    select(Offer.contact_id, Offer.peer_id, Offer.decided_at, Offer.state)
     .where(Offer.contact_id.in_(bindparam("ids", expanding=True)))
     .order_by(Offer.made_at, Offer.decided_at, Offer.id)
 )

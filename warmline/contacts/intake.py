@@ -34,8 +34,8 @@ _ahead = (
     .where(
         _other.organization_id == Contact.organization_id,
         _other.line_id == Contact.line_id,
-        _other.state.in_((ContactState.WAITING, ContactState.OFFERED)),
-        _other.callback_due_at.is_(None),  # to be called later
+        _other.state.in_(IN_QUEUE),  # until they talk: a connection that fails makes nobody's place worse
+        _other.is_in_line,
         or_(
             _other.priority > Contact.priority,
             (_other.priority == Contact.priority)
@@ -129,11 +129,10 @@ def choose_language(contact_id: str, language: str, now: datetime) -> tuple[Cont
         if contact.state is ContactState.ARRIVING and allowance.on_arrival(session, contact, now).is_over:
             _turn_away_with(session, contact, Admission.ALLOWANCE, now)
             return contact, Admission.ALLOWANCE, spoken
-        if language not in spoken:
-            return contact, Admission.NOBODY_SPEAKS, spoken
+        # Also of a language that nobody speaks just now: whoever stays for it waits in the same queue.
         if contact.state is ContactState.ARRIVING and calling_back.is_full(session, contact):
             return contact, _turn_back(session, contact, now), spoken
-        return contact, Admission.QUEUE, spoken
+        return contact, Admission.QUEUE if language in spoken else Admission.NOBODY_SPEAKS, spoken
 
 
 def stay(contact_id: str, now: datetime) -> Contact:
@@ -179,7 +178,7 @@ def prospect(session: Session, contact: Contact, now: datetime) -> Prospect:
     """What a caller in line may hope for."""
     if contact.state is not ContactState.WAITING:
         return Prospect.WAIT
-    spoken = roster.spoken_on_shift(session, contact.line_id, now)
+    spoken = roster.spoken_on_shift(session, contact.line, now)
     if contact.language in spoken:
         return Prospect.WAIT
     if contact.stays_at is None:
@@ -217,13 +216,14 @@ def not_booked(contact_id: str, now: datetime) -> Contact:
     """A caller who was asked does not book a callback: back to the queue, unless there is none to go back to."""
     with transaction() as session:
         contact = holding.contact(session, contact_id)
-        if contact.booking_at is None or contact.state is not ContactState.WAITING:
+        if not calling_back.is_booking(contact):
             return contact
+        is_full = calling_back.is_full(session, contact)
         contact.booking_at = contact.callback_number = None
         session.flush()
         if _may_come_back(session, contact, now):
             _turn_away(session, contact, "nobody", Admission.NOBODY_ON_SHIFT, now)
-        elif calling_back.is_full(session, contact):
+        elif is_full:
             _turn_away_with(session, contact, Admission.QUEUE_FULL, now)
         return contact
 
@@ -249,7 +249,7 @@ def _open(session: Session, call_sid: str, caller_number: str, dialled: str, now
         return None
     caller = callers.find_or_add(session, line.organization_id, caller_number, now)
     booked = calling_back.booked(session, line, caller)
-    if booked is not None and lines.is_open(line, now) and roster.spoken_on_shift(session, line.id, now):
+    if booked is not None and lines.is_open(line, now) and roster.spoken_on_shift(session, line, now):
         return calling_back.take_place(session, booked, call_sid, now)
     contact = Contact(
         id=new_id(),
@@ -271,13 +271,13 @@ def _greet(session: Session, contact: Contact, now: datetime) -> None:
         return
     if not lines.is_open(contact.line, now):
         _turn_away(session, contact, "closed_hours", Admission.OUTSIDE_HOURS, now)
-    elif not roster.spoken_on_shift(session, contact.line_id, now):
+    elif not roster.spoken_on_shift(session, contact.line, now):
         _turn_away(session, contact, "nobody", Admission.NOBODY_ON_SHIFT, now)
 
 
 def _spoken(session: Session, contact: Contact, now: datetime) -> list[str]:
     """The line's languages that somebody on shift speaks, in the order of the menu."""
-    spoken = roster.spoken_on_shift(session, contact.line_id, now)
+    spoken = roster.spoken_on_shift(session, contact.line, now)
     return [language for language in contact.line.languages if language in spoken]
 
 
@@ -304,7 +304,7 @@ def _may_come_back(session: Session, contact: Contact, now: datetime) -> bool:
         calling_back.is_offered(contact)
         and not lines.is_open(contact.line, now)
         and lines.opens_next(contact.line, now) is not None
-        and not roster.spoken_on_shift(session, contact.line_id, now)
+        and not roster.spoken_on_shift(session, contact.line, now)
     )
 
 

@@ -19,6 +19,7 @@ from warmline.db import after_commit, reading, transaction
 from warmline.models import Contact, Engagement, Leg, LineNumber, Message, OutsideRequest, RequestKind
 from warmline.models.base import new_id
 from warmline.models.history import advance, begin
+from warmline.people import lines
 from warmline.telephony import gateway
 from warmline.telephony.gateway import NotTaken, Refused, Uncertain
 
@@ -140,8 +141,9 @@ def adopt(session: Session, contact: Contact, call: str, call_sid: str, now: dat
     )
     for request in session.scalars(unheard):
         advance(session, request, "done", now, answered_at=now)
-    if contact.calling is None:  # given up already, and it rings all the same
+    if contact.calling is None:  # given up already, and counted as a try; and it rings all the same
         contact.calling, contact.callback_due_at = call, now + CALL_LASTS
+        contact.callback_tries = max(0, contact.callback_tries - 1)
     return leg
 
 
@@ -263,8 +265,11 @@ def _call(request: OutsideRequest) -> str:
     with reading() as session:
         contact = session.get_one(Contact, request.contact_id)
         numbers = parties(session, contact)
+        is_open = lines.is_open(contact.line, _now())
     if numbers is None or contact.calling != call:
         raise Refused("not called: nobody waits for it", 0, 0)
+    if not is_open:  # it was when this was asked for; a request that failed goes out again much later
+        raise Refused("not called: the line has closed", 0, 0)
     if request.claimed_at is None or request.claimed_at <= _now() - STALE:
         raise Uncertain("not called: claimed too long ago")  # somebody else may have been asked to do it
     base = f"/twilio/voice/contacts/{contact.id}"

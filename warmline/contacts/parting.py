@@ -19,6 +19,8 @@ from warmline.models.history import advance, record
 # https://www.twilio.com/docs/voice/api/conference-resource#conference-events
 CONFERENCE_ENDED = {"conference_ended_via_api", "moderator_ended_conference"}
 
+TEXTS_STOPPED = "texts_stopped"  # why somebody who writes is no longer waited for: nothing that we write reaches them
+
 # Between a call back that was not taken and the next one; after the last of them a text.
 PAUSES = (timedelta(minutes=5), timedelta(minutes=15))
 
@@ -77,7 +79,7 @@ def leg_ended(call_sid: str, now: datetime) -> None:
 def console_gone(engagement_id: str, now: datetime) -> None:
     """A peer's console has been silent for too long: whoever writes with them goes on with somebody else, at the front.
 
-    A call needs no such rule: its phone would be lost.
+    Unless they want no more texts: nobody else could answer them. A call needs no such rule: its phone would be lost.
     """
     with transaction() as session:
         held = holding.engagement(session, engagement_id, None, now)
@@ -87,7 +89,11 @@ def console_gone(engagement_id: str, now: datetime) -> None:
         presence = session.get(Presence, engagement.peer_id)
         if presence is None or presence.seen_at >= now - TIMES.leave:
             return  # back meanwhile
-        if engagement.state is EngagementState.ACTIVE and contact.channel is Channel.TEXT:
+        if engagement.state is not EngagementState.ACTIVE or contact.channel is not Channel.TEXT:
+            return
+        if contact.caller is not None and contact.caller.texts_stopped_at is not None:
+            caller_left(session, contact, now, TEXTS_STOPPED)
+        else:
             lose(session, contact, engagement, "peer_gone", now)
             dispatch.after(session, contact.organization_id, now, contact_id=contact.id)
 
@@ -150,7 +156,6 @@ def not_reached(session: Session, contact: Contact, now: datetime) -> None:
     contact.callback_tries += 1
     last = contact.callback_tries > len(PAUSES)
     contact.callback_due_at = now if last else now + PAUSES[contact.callback_tries - 1]
-    contact.priority = max(contact.priority, Priority.CALLBACK)
     session.flush()
     record(session, contact, "callback_unanswered", now)
     stop_asking(session, contact, "caller_unanswered", now)
@@ -163,7 +168,8 @@ def not_reached(session: Session, contact: Contact, now: datetime) -> None:
 
 def unreached(session: Session, contact: Contact, reason: str, now: datetime) -> None:
     """The caller, who waits to be called, will not be: told so by a text that says nothing to anybody else."""
-    over: dict[str, Any] = {"callback_at": None, "callback_due_at": None, "callback_number": None, "ended_at": now}
+    over: dict[str, Any] = dict.fromkeys(("callback_at", "callback_due_at", "callback_number"))
+    over |= {"callback_postponed": False, "ended_at": now}
     typed = contact.callback_number is not None
     event = "left_after_talk" if contact.answered_at is not None else "unreached"
     if not advance(session, contact, event, now, why={"reason": reason}, **over):
@@ -179,7 +185,7 @@ def stop_asking(session: Session, contact: Contact, reason: str, now: datetime) 
     """Whoever is asked to take this contact need not answer any more; it waits on."""
     asked = holding.live_offers(session, contact.id)
     for offer in asked:
-        advance(session, offer, "cancelled", now, decided_at=now, reason=reason)
+        advance(session, offer, "cancelled", now, why={"reason": reason}, decided_at=now, reason=reason)
         news.for_peer(session, offer.peer_id)
         dispatch.after(session, contact.organization_id, now, peer_id=offer.peer_id)
     if asked:
@@ -210,18 +216,18 @@ def lose(session: Session, contact: Contact, engagement: Engagement, reason: str
         news.for_line(session, contact.line_id)
 
 
-def caller_left(session: Session, contact: Contact, now: datetime) -> None:
-    """The caller is gone, and with them whatever was being done for them."""
+def caller_left(session: Session, contact: Contact, now: datetime, reason: str = "caller_left") -> None:
+    """The caller is gone, or for this `reason` as good as gone, and with them whatever was being done for them."""
     had_arrived_only = contact.state is ContactState.ARRIVING
     event = "left_after_talk" if contact.answered_at is not None else "caller_left"
     over: dict[str, Any] = {"ended_at": now, "queue_sid": None, "unqueued_at": None, "callback_number": None}
-    if not advance(session, contact, event, now, **over):
+    if not advance(session, contact, event, now, why={"reason": reason}, **over):
         return
     news.for_line(session, contact.line_id)
     if had_arrived_only:
         return  # nobody was asked yet, by us or by the phone company
     for offer in holding.live_offers(session, contact.id):
-        advance(session, offer, "cancelled", now, decided_at=now, reason="caller_left")
+        advance(session, offer, "cancelled", now, why={"reason": reason}, decided_at=now, reason=reason)
         news.for_peer(session, offer.peer_id)
         dispatch.after(session, contact.organization_id, now, peer_id=offer.peer_id)
     engagement = holding.live_engagement(session, contact.id)
@@ -229,11 +235,11 @@ def caller_left(session: Session, contact: Contact, now: datetime) -> None:
         for leg in holding.live_legs(session, engagement.id):
             legs.hang_up(session, contact, leg, now)
         if engagement.state is EngagementState.CONNECTING:
-            advance(session, engagement, "failed", now, done_at=now, reason="caller_left")
+            advance(session, engagement, "failed", now, done_at=now, reason=reason)
             legs.free(session, engagement.peer_id, now)
             dispatch.after(session, contact.organization_id, now, peer_id=engagement.peer_id)
         else:
-            wrapup.begin(session, engagement, "caller_left", now)
+            wrapup.begin(session, engagement, reason, now)
         news.for_peer(session, engagement.peer_id)
     outbox.withdraw(session, contact, now, RequestKind.MOVE_CALLER, RequestKind.RECALL_CALLER)
     survey.schedule(session, contact, now)

@@ -53,7 +53,7 @@ def _expected(session: Session, contact: Contact, now: datetime) -> Minutes | No
     [waiting] = dispatch.facts(session, policies, [Contact.id == contact.id]) or [None]
     if waiting is None:
         return None
-    unasked = replace(waiting, asked=())
+    unasked = replace(waiting, asked_until={})
     on_shift = roster.on_shift(session, policy.lines(contact.line_id), now)
     serve = [
         peer
@@ -91,6 +91,7 @@ def _ahead(session: Session, contact: Contact, peers: Collection[Peer]) -> int:
             Contact.line_id.in_({line for peer in peers for line in peer.shifts}),
             Contact.language.in_({language for peer in peers for language in peer.languages}),
             Contact.state.in_((ContactState.WAITING, ContactState.OFFERED)),
+            Contact.is_in_line,
             or_(Contact.priority > contact.priority, and_(Contact.priority == contact.priority, earlier)),
         )
     ).one()

@@ -8,8 +8,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from routing.facts import Alone
-from routing.states import LIVE_CONTACT, ContactState
-from warmline.contacts import allowance, dispatch, holding, intake, messages, news, survey
+from routing.states import IN_QUEUE, LIVE_CONTACT, ContactState
+from warmline.contacts import allowance, calling_back, dispatch, holding, intake, messages, news, parting, survey
 from warmline.db import reading, transaction
 from warmline.models import Caller, Channel, Contact, Direction, Line, Message
 from warmline.models.base import new_id
@@ -55,9 +55,10 @@ def alone(session: Session, now: datetime, limit: int = 100) -> list[Alone]:
     found: list[Alone] = []
     asked = session.execute(select(Contact.line_id, Contact.language).where(*waiting).distinct())
     for line_id, language in asked.all():
-        spoken = roster.spoken_on_shift(session, line_id, now)
+        line = session.get_one(Line, line_id)
+        spoken = roster.spoken_on_shift(session, line, now)
         if language not in spoken:
-            hopeless = not spoken and not lines.is_open(session.get_one(Line, line_id), now)
+            hopeless = not spoken and not lines.is_open(line, now)
             theirs = select(Contact.id, Contact.stays_at).where(
                 *waiting, Contact.line_id == line_id, Contact.language == language
             )
@@ -78,7 +79,7 @@ def nobody_left(contact_id: str, now: datetime) -> None:
     with transaction() as session:
         contact = holding.contact(session, contact_id)
         number = messages.latest_number(session, contact)
-        spoken = roster.spoken_on_shift(session, contact.line_id, now)
+        spoken = roster.spoken_on_shift(session, contact.line, now)
         if contact.state is not ContactState.WAITING or contact.language in spoken:
             return
         if not spoken and not lines.is_open(contact.line, now):
@@ -98,14 +99,16 @@ def _receive(message_sid: str, caller_number: str, dialled: str, body: str, answ
         caller = callers.find_or_add(session, line.organization_id, caller_number, now)
         if caller is None:
             return True  # no number, nobody to answer
-        contact, body, word = _open_thread(session, line, caller), body[: messages.LONGEST], _word(caller, body)
+        body, word = body[: messages.LONGEST], _word(caller, body)
+        threads = _open_threads(session, caller)
+        contact = next((thread for thread in threads if thread.line_id == line.id), None)
         if _is_for_survey(session, line, caller, contact, message_sid, dialled, body, now):
             return True
         if contact is None:
             contact = _begin_thread(session, line, caller, _language(line, word) or line.languages[0], now)
         messages.keep(session, contact, Direction.IN, dialled, body, now, message_sid=message_sid)
         if word in STOP | START | HELP:
-            _keyword(session, contact, caller, dialled, word, answered, now)
+            _keyword(session, contact, threads, caller, dialled, word, answered, now)
         elif contact.state is ContactState.ARRIVING:
             _admit(session, contact, dialled, _language(line, word), now)
         elif contact.state is ContactState.WAITING:
@@ -123,17 +126,18 @@ def _word(caller: Caller, body: str) -> str:
     return "START" if word == AGREED and caller.texts_stopped_at is not None else word
 
 
-def _open_thread(session: Session, line: Line, caller: Caller) -> Contact | None:
-    return session.scalar(
+def _open_threads(session: Session, caller: Caller) -> Sequence[Contact]:
+    """The caller's open threads, one a line at most, held; in one order, so that no two texts wait for each other."""
+    return session.scalars(
         select(Contact)
         .where(
-            Contact.line_id == line.id,
             Contact.caller_id == caller.id,
             Contact.channel == Channel.TEXT,
             Contact.state.in_(LIVE_CONTACT),
         )
+        .order_by(Contact.id)
         .with_for_update(of=Contact)
-    )
+    ).all()
 
 
 def _begin_thread(session: Session, line: Line, caller: Caller, language: str, now: datetime) -> Contact:
@@ -173,14 +177,21 @@ def _is_for_survey(
 
 def _admit(session: Session, contact: Contact, number: str, chosen: str | None, now: datetime) -> None:
     """A new thread: acknowledged once and queued; or turned away, in each language unless one was `chosen`."""
-    spoken = roster.spoken_on_shift(session, contact.line_id, now)
+    if contact.caller is not None and contact.caller.texts_stopped_at is not None:  # no answer would reach them
+        advance(session, contact, "nobody", now, why={"reason": parting.TEXTS_STOPPED}, ended_at=now)
+        return
+    spoken = roster.spoken_on_shift(session, contact.line, now)
     languages = [chosen] if chosen else contact.line.languages
     if not spoken or not lines.is_open(contact.line, now):
         _turn_away(session, contact, number, languages, now)
         return
     left = allowance.on_arrival(session, contact, now)
     if left.is_over:
-        _turn_away_for_today(session, contact, number, languages, now)
+        _refuse(session, contact, number, languages, intake.Admission.ALLOWANCE, now)
+        return
+    # Also of a language that nobody speaks just now: whoever stays for it waits in the same line.
+    if calling_back.is_full(session, contact):
+        _refuse(session, contact, number, languages, intake.Admission.QUEUE_FULL, now)
         return
     advance(session, contact, "queued", now, queued_at=now)
     told = allowance.told(contact.language, left)
@@ -205,13 +216,21 @@ def _turn_away(session: Session, contact: Contact, number: str, languages: Seque
         messages.speak(session, contact, number, words, now)
 
 
-def _turn_away_for_today(
-    session: Session, contact: Contact, number: str, languages: Sequence[str], now: datetime
+def _refuse(
+    session: Session,
+    contact: Contact,
+    number: str,
+    languages: Sequence[str],
+    why: intake.Admission,
+    now: datetime,
 ) -> None:
-    """Nothing is left of the caller's time on this line today: over, kindly, with when to write again."""
-    advance(session, contact, "nobody", now, why={"reason": intake.Admission.ALLOWANCE}, ended_at=now)
+    """No place is left for this caller: over, kindly, with when to write again; in each of these languages."""
+    advance(session, contact, "nobody", now, why={"reason": why}, ended_at=now)
     for language in languages:
-        words = twiml.sentence(language, "text_allowance", again=allowance.again(contact, language))
+        if why is intake.Admission.ALLOWANCE:
+            words = twiml.sentence(language, "text_allowance", again=allowance.again(contact, language))
+        else:
+            words = twiml.sentence(language, "text_queue_full")
         messages.speak(session, contact, number, words, now)
 
 
@@ -250,7 +269,7 @@ def _choose(session: Session, contact: Contact, number: str, word: str, now: dat
     elif wished is not None and wished != contact.language:
         contact.language, contact.stays_at = wished, None
         record(session, contact, "language", now, new=wished)
-        spoken = roster.spoken_on_shift(session, contact.line_id, now)
+        spoken = roster.spoken_on_shift(session, contact.line, now)
         if wished in spoken:
             messages.say(session, contact, number, "text_language", now)
             dispatch.after(session, contact.organization_id, now, contact_id=contact.id)
@@ -259,7 +278,14 @@ def _choose(session: Session, contact: Contact, number: str, word: str, now: dat
 
 
 def _keyword(
-    session: Session, contact: Contact, caller: Caller, number: str, word: str, answered: bool, now: datetime
+    session: Session,
+    contact: Contact,
+    threads: Collection[Contact],
+    caller: Caller,
+    number: str,
+    word: str,
+    answered: bool,
+    now: datetime,
 ) -> None:
     """STOP, START or HELP: what it says is done at once, and answered once unless the phone company has."""
     if word in STOP:
@@ -268,6 +294,10 @@ def _keyword(
         if first and not answered:
             words = twiml.sentence(contact.language, "text_stopped")
             messages.speak(session, contact, number, words, now, farewell=caller.texts_stopped_at.isoformat())
+        # From any number of ours: no peer could answer them, so they wait no longer, and nobody is asked.
+        for thread in threads:
+            if thread.state in IN_QUEUE:
+                parting.caller_left(session, thread, now, parting.TEXTS_STOPPED)
     elif word in START:
         caller.texts_stopped_at = None
         if not answered:

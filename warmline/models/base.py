@@ -12,6 +12,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy import DateTime, Dialect, Enum, MetaData, String, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+
 
 class Base(DeclarativeBase):
     metadata = MetaData(
@@ -42,6 +44,22 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class UtcDateTimeOrNever(UtcDateTime):
+    """The same, with None for never, which is kept as the end of all time.
+
+    So what is not over at a moment is one range of an index, and no statistics are needed to see that.
+    """
+
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return super().process_bind_param(NEVER if value is None else value, dialect)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        found = super().process_result_value(value, dialect)
+        return None if found == NEVER else found
 
 
 class Keys:

@@ -3,7 +3,8 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, false, text
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, false, or_, text
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from routing.states import ContactState
@@ -71,6 +72,7 @@ class Contact(Base):
     callback_tries: Mapped[int] = mapped_column(default=0, server_default="0")  # calls that were not taken
     callback_number: Mapped[str | None] = mapped_column(Encrypted)  # typed; None: the caller's own
     callback_later: Mapped[bool] = mapped_column(default=False, server_default=false())  # also after the next opening
+    callback_postponed: Mapped[bool] = mapped_column(default=False, server_default=false())  # until the next opening
     calling: Mapped[str | None] = mapped_column(String(32))  # the engagement for which the caller is being called
     exempt: Mapped[str | None] = mapped_column(String(20))  # why it counts for no allowance: relay, interpreter
     ended_how: Mapped[str | None] = mapped_column(String(20))  # a prompt's key: the last words, if not the usual ones
@@ -78,8 +80,24 @@ class Contact(Base):
     line: Mapped[Line] = relationship(lazy="joined", innerjoin=True)
     caller: Mapped[Caller | None] = relationship()
 
+    @hybrid_property
+    def is_in_line(self) -> bool:
+        """Whether one that waits is before others: not who is to be called later.
 
-# Dispatch, the board and the places in line read what waits, in its order, however many are over. SQLite uses no
+        Who has just booked a call is, for that is due once they have hung up, and who is being called: the peer may
+        let go.
+        """
+        if self.callback_due_at is None or self.callback_at is None or self.calling is not None:
+            return True
+        return self.callback_due_at <= self.callback_at
+
+    @is_in_line.inplace.expression
+    @classmethod
+    def _is_in_line(cls) -> ColumnElement[bool]:
+        return or_(cls.callback_due_at.is_(None), cls.calling.is_not(None), cls.callback_due_at <= cls.callback_at)
+
+
+# The clock, the board and the places in line read what waits, in its order, however many are over. SQLite uses no
 # partial index for `state IN (…)`, so this is a whole one.
 Index(
     "ix_contact_queue",
@@ -89,4 +107,18 @@ Index(
     Contact.queued_at,
     Contact.id,
     Contact.line_id,
+)
+# Dispatch reads who is first of each kind that a peer can take, in this order. What comes after the id decides as well
+# whom a contact is for: who waits for others is passed over without a look at the table.
+Index(
+    "ix_contact_kind",
+    Contact.state,
+    Contact.line_id,
+    Contact.language,
+    Contact.channel,
+    Contact.priority.desc(),
+    Contact.queued_at,
+    Contact.id,
+    Contact.wish,
+    Contact.wish_required,
 )

@@ -6,7 +6,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from routing.states import PeerStatus
-from warmline.models.base import Base, Encrypted, UtcDateTime, id_column, state_column
+from warmline.models.base import Base, Encrypted, UtcDateTime, UtcDateTimeOrNever, id_column, state_column
 
 
 class Peer(Base):
@@ -43,10 +43,12 @@ class Shift(Base):
     """Rostered time of a peer on a line; `ends_at` None means until further notice."""
 
     __tablename__ = "shift"
-    __table_args__ = (Index(None, "line_id", "starts_at"),)
+    # By the end: shifts that are over become ever more.
+    __table_args__ = (Index(None, "peer_id", "ends_at"), Index(None, "line_id", "ends_at"))
 
     id: Mapped[str] = id_column()
-    peer_id: Mapped[str] = mapped_column(ForeignKey("peer.id"), index=True)
+    peer_id: Mapped[str] = mapped_column(ForeignKey("peer.id"))
     line_id: Mapped[str] = mapped_column(ForeignKey("line.id"))
     starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # A default, for the ORM leaves None out of what it adds in bulk.
+    ends_at: Mapped[datetime | None] = mapped_column(UtcDateTimeOrNever, nullable=False, default=lambda: None)

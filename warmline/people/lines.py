@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, selectinload
 
 from routing import hours, policy
@@ -127,11 +127,7 @@ def rosters(organization_id: str, now: datetime) -> dict[str, list[frozenset[str
         }
         peers = session.execute(select(Peer.id, Peer.skills).where(Peer.organization_id == organization_id))
         skills = {peer.id: frozenset(peer.skills or ()) for peer in peers}
-        on_roster = (
-            select(Shift.line_id, Shift.peer_id)
-            .where(Shift.line_id.in_(found), or_(Shift.ends_at.is_(None), Shift.ends_at > now))
-            .distinct()
-        )
+        on_roster = select(Shift.line_id, Shift.peer_id).where(Shift.line_id.in_(found), Shift.ends_at > now).distinct()
         for line_id, peer_id in session.execute(on_roster):
             found[line_id].append(skills[peer_id])
     return found

@@ -23,10 +23,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from routing import policy
 from routing.facts import TIMES
 from routing.facts import Peer as PeerFacts
 from routing.states import Activity, EngagementState, OfferState, PeerStatus, activity
-from warmline.models import Channel, Engagement, Offer, Peer, Presence, Shift
+from warmline.models import Channel, Engagement, Line, Offer, Peer, Presence, Shift
 from warmline.models.history import record
 
 NOT_OVER = (EngagementState.CONNECTING, EngagementState.ACTIVE, EngagementState.WRAPPING)
@@ -101,12 +102,10 @@ def with_today(session: Session, peers: Sequence[PeerFacts], since: datetime) ->
 
 def with_asked(session: Session, peers: Sequence[PeerFacts]) -> list[PeerFacts]:
     """The same peers with when each was asked last."""
+    # One look at the index for each peer, however often they were asked; grouped, it would be all of it.
+    latest = select(func.max(Offer.made_at)).where(Offer.peer_id == Peer.id).correlate(Peer).scalar_subquery()
     asked: dict[str, datetime] = dict(
-        session.execute(
-            select(Offer.peer_id, func.max(Offer.made_at))
-            .where(Offer.peer_id.in_([peer.id for peer in peers]))
-            .group_by(Offer.peer_id)
-        ).all()
+        session.execute(select(Peer.id, latest).where(Peer.id.in_([peer.id for peer in peers]))).all()
     )
     return [replace(peer, asked_at=asked.get(peer.id)) for peer in peers]
 
@@ -162,9 +161,13 @@ def _doing(engaged: Sequence[tuple[EngagementState, Channel]], *, offered: bool)
     return Doing(activity(offered=offered, engagements=states), len(engaged) if only_texts else 0)
 
 
-def spoken_on_shift(session: Session, line_id: str, now: datetime) -> frozenset[str]:
-    """The languages of the peers rostered on a line now, whatever their status; empty if nobody is on shift."""
-    rows = session.scalars(_SPOKEN, {"line_id": line_id, "now": now})
+def spoken_on_shift(session: Session, line: Line, now: datetime) -> frozenset[str]:
+    """The languages of the peers rostered now on this line, or on one that it asks for help, whatever their status.
+
+    Empty if nobody is on shift.
+    """
+    line_ids = policy.read(line.policy).lines(line.id)
+    rows = session.scalars(_SPOKEN, {"line_ids": list(line_ids), "now": now})
     return frozenset().union(*map(_listed, rows))
 
 
@@ -178,14 +181,14 @@ def speaks(
 
 def on_now(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """The condition that a shift covers `now`."""
-    return and_(Shift.starts_at <= now, or_(Shift.ends_at.is_(None), Shift.ends_at > now))
+    return and_(Shift.starts_at <= now, Shift.ends_at > now)
 
 
 # Built once, for every call asks. As text, for PostgreSQL cannot compare JSON: a few rows, however many are on shift.
 _SPOKEN = (
     select(cast(Peer.languages, Text))
     .join(Shift, Shift.peer_id == Peer.id)
-    .where(Shift.line_id == bindparam("line_id"), on_now(bindparam("now")))
+    .where(Shift.line_id.in_(bindparam("line_ids", expanding=True)), on_now(bindparam("now")))
     .distinct()
 )
 
