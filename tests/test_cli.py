@@ -1,6 +1,9 @@
 """The commands, each in its own words."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,10 +16,11 @@ from sqlalchemy.orm import Session
 
 from routing.estimates import Load, Target, erlang_a, peers_needed
 from routing.states import ContactState, EngagementState, OfferState
-from tests.cast import ENVIRONMENT, PASSWORD, QUICK, database_url, postgres_template, sqlite_template
+from tests.cast import ENVIRONMENT, PASSWORD, QUICK, database_url, postgres_template, settings, sqlite_template
 from tests.servers import Redis, free_port
 from tests.simulator.world import ACCOUNT, TOKEN, start_simulator
 from warmline import cli, clock, db
+from warmline.app import ROOT, create_app
 from warmline.models import Channel, Contact, Engagement, Line, Offer, Role, Shift
 from warmline.people import accounts
 from warmline.reports import past
@@ -76,6 +80,7 @@ def test_a_line_with_a_past_is_told_which_peers_it_needs(operator: Operator) -> 
     operator.types("doctor")  # binds the database
     line = past.line_at(GEORGIA)
     assert line
+    assert "there is nothing to reckon with yet" in operator.types("staffing", GEORGIA).output
     yesterday = clock.now().astimezone(ZoneInfo(line.time_zone)).replace(hour=0, minute=0) - timedelta(days=1)
     with db.transaction() as session:
         peer_id = session.scalars(select(Shift.peer_id).where(Shift.line_id == line.id)).first()
@@ -126,6 +131,39 @@ def _lived_through(session: Session, line: Line, peer_id: str, at: datetime, *, 
                 connect_by=begins, active_at=begins, done_at=over, conference_name=contact.id,
             )
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # each is two processes of three seconds
+@pytest.mark.parametrize("app", ["", "warmline.app:create_app()"])
+def test_flask_has_the_same_commands(operator: Operator, app: str) -> None:
+    environment = {name: value for name, value in (os.environ | operator.environment).items() if value is not None}
+    flask = [sys.executable, "-m", "flask", *(["--app", app] if app else [])]
+    said = subprocess.run(
+        [*flask, "staffing", GEORGIA], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout == operator.types("staffing", GEORGIA).output
+    assert said.stdout.startswith("Georgia, 8 weeks from ")
+
+
+def test_flask_lists_each_command_once_beside_its_own(operator: Operator, database_url: str) -> None:
+    app = create_app(settings(database_url))
+    listed = app.test_cli_runner().invoke(args=["--help"]).output
+    for name in cli.main.commands:
+        assert len(re.findall(rf"^  {name} ", listed, re.MULTILINE)) == 1
+    assert "No such command 'nonsense'" in app.test_cli_runner().invoke(args=["nonsense"]).output
+
+
+def test_the_web_process_does_not_load_the_commands() -> None:
+    loaded = "import sys, warmline.app; sys.exit('warmline.cli' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("command", [("staffing", GEORGIA), ("migrate",)])
+def test_a_database_that_is_away_is_one_sentence(operator: Operator, command: tuple[str, ...]) -> None:
+    refused = operator.types(*command, DATABASE_URL=f"postgresql://127.0.0.1:{free_port()}/warmline")
+    assert refused.exit_code == 1
+    assert re.fullmatch(r"The database does not answer: .+\.", refused.output.strip())
 
 
 def test_a_number_that_no_line_has_is_said_so(operator: Operator) -> None:

@@ -110,7 +110,7 @@ def test_with_postgresql_and_redis_the_clock_is_a_process_of_its_own() -> None:
 def test_every_process_stops_with_one_sentence(command: list[str]) -> None:
     environment = {"PATH": os.defpath} | ENVIRONMENT | {"TWILIO_AUTH_TOKEN": ""}
     ended = subprocess.run(
-        [sys.executable, "-m", *command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30
+        [sys.executable, "-m", *command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
     )
     assert ended.returncode == 2
     assert ended.stderr == "TWILIO_AUTH_TOKEN is not set: it must be the auth token of the Twilio account.\n"

@@ -1,26 +1,21 @@
-"""create_app(): the only place where the parts are wired together."""
+"""create_app(): the only place where the pages are put together."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import click
 import gevent
 import gevent.monkey
 from flask import Flask
-from sqlalchemy.exc import OperationalError
+from flask.cli import AppGroup
 from werkzeug.middleware.proxy_fix import ProxyFix
 from whitenoise import WhiteNoise
 
-from config import logs, prompts, words
+from config import words
 from config.settings import Settings
-from warmline import clock, db
-from warmline.contacts import outbox
-from warmline.models.base import Keys
-from warmline.telephony import gateway, twiml
-from warmline.telephony.twilio_gateway import TwilioGateway
+from warmline import clock
 from warmline.web import (
     access,
     account,
@@ -38,53 +33,29 @@ from warmline.web import (
     security,
 )
 from warmline.web.hooks import sms, voice
+from warmline.wiring import wire
 
 ROOT = Path(__file__).resolve().parent.parent
 STATIC = ROOT / "warmline/static"
 LARGEST_REQUEST = 64 * 1024
 
 
-STALLED_SECONDS = 8  # half of what the phone company waits for an answer
+class Commands(AppGroup):
+    """The operator's commands, for `flask`. They are imported when somebody asks for one: no page needs them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names, and those of commands that an extension has added."""
+        return sorted({*super().list_commands(ctx), *_commands().list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name."""
+        return super().get_command(ctx, cmd_name) or _commands().get_command(ctx, cmd_name)
 
 
-def wire(settings: Settings, spawn: Callable[..., Any] | None = None) -> None:
-    """What every process needs, with pages or without: logs, keys, database, phone company, prompts.
+def _commands() -> click.Group:
+    from warmline import cli
 
-    `spawn` runs what follows a commit; None runs it in place.
-    """
-    logs.use(settings.log_format)
-    Keys.use([key.get_secret_value() for key in settings.field_keys], settings.index_key.get_secret_value())
-    engine = db.connect(settings.database_url.get_secret_value())
-    if engine.dialect.name == "postgresql" and gevent.monkey.is_module_patched("socket"):
-        db.bind(engine, spawn, _not_stalled)
-    else:
-        db.bind(engine, spawn)
-    gateway.use(
-        TwilioGateway(
-            settings.twilio_account_sid,
-            settings.twilio_auth_token.get_secret_value(),
-            settings.public_base_url,
-            settings.twilio_api_base_url,
-        )
-    )
-    twiml.use(prompts.load(), settings.public_base_url, settings.fallback_number)
-    outbox.use(clock.now)
-
-
-@contextmanager
-def _not_stalled() -> Iterator[None]:
-    """Give a session up after STALLED_SECONDS; its connection, in the middle of something, is thrown away.
-
-    Raises OperationalError, as for a database that is down.
-    """
-    watch = gevent.Timeout(STALLED_SECONDS)
-    try:
-        with watch:
-            yield
-    except gevent.Timeout as stalled:
-        if stalled is not watch:
-            raise
-        raise OperationalError("the database does not answer in time", None, stalled) from stalled
+    return cli.main
 
 
 def create_app(settings: Settings | None = None, *, start_clock: bool | None = None) -> Flask:
@@ -103,6 +74,7 @@ def create_app(settings: Settings | None = None, *, start_clock: bool | None = N
 
     app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(STATIC))
     app.config.update(_flask_config(settings))
+    app.cli = Commands(app.name)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
     security.use(app, redis_url)
     access.use(app)

@@ -1,4 +1,4 @@
-"""Commands: `python -m warmline.cli <command>`. Each reads the same environment as the web process."""
+"""Commands: `python -m warmline.cli <command>`, or `flask <command>`. Each reads the web process's environment."""
 
 import signal
 import sys
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from math import inf
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -19,7 +20,6 @@ from config.settings import Settings, SettingsError
 from routing.estimates import Figures, Target
 from warmline import clock as the_clock
 from warmline import db
-from warmline.app import wire
 from warmline.directory import demo as demo_directory
 from warmline.models import Line, Organization, Role
 from warmline.people import accounts
@@ -30,6 +30,7 @@ from warmline.reports import staffing as weekly
 from warmline.telephony import gateway
 from warmline.telephony.gateway import GatewayError, Refused
 from warmline.web import live
+from warmline.wiring import wire
 
 ASK_SECONDS = 5
 CLOCK_THREADS = 8
@@ -37,7 +38,24 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 TWILIO_API = "https://api.twilio.com"
 
 
-@click.group(help=__doc__)
+class Command(click.Command):
+    """One of ours: a database that is away is one sentence."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do what is asked."""
+        try:
+            return super().invoke(ctx)
+        except OperationalError as error:
+            sys.exit(f"The database does not answer: {str(error.orig).splitlines()[0]}.")
+
+
+class Group(click.Group):
+    """All of ours."""
+
+    command_class = Command
+
+
+@click.group(cls=Group, help=__doc__)
 def main() -> None:
     pass
 
@@ -137,6 +155,9 @@ def staffing(number: str, weeks: int, share: int, within: int, lost: int | None)
         f"({line.time_zone}): {found.calls} calls, of whom {found.left} left; patience {_clock(found.patience)}.\n"
         f"Needed: peers for {share}% within {within} s{f' and at most {lost}% lost' if lost else ''}.\n"
     )
+    if not table.rows:
+        click.echo("Nobody has called in these weeks and no peer had a shift: there is nothing to reckon with yet.")
+        return
     click.echo("                calls  minutes            with these     with one fewer")
     click.echo("               an hour    each   peers  needed   wait  lost      wait  lost")
     for row in table.rows:
@@ -254,13 +275,5 @@ def _twilio(settings: Settings) -> str:
     return f"{base} answers"
 
 
-def run() -> None:
-    """The commands as a process: a database that is away is one sentence."""
-    try:
-        main()
-    except OperationalError as error:
-        sys.exit(f"The database does not answer: {str(error.orig).splitlines()[0]}.")
-
-
 if __name__ == "__main__":
-    run()
+    main()

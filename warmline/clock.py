@@ -100,7 +100,7 @@ def _due(at: datetime, heard_since: datetime) -> list[tuple[Callable[[Any, datet
 
 def _phone_is_late(engagement_id: str, at: datetime) -> None:
     # Its callback may have been lost: ask before blaming the peer's phone.
-    for call_sid in connect.call_sids(engagement_id):
+    for call_sid in connect.on_the_way(engagement_id):
         _attempt(asking.ask, call_sid, at)
     connect.give_up(engagement_id, at)
 

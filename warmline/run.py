@@ -30,9 +30,10 @@ from sqlalchemy.exc import OperationalError
 import migrations
 from config.settings import Settings
 from warmline import clock, db
-from warmline.app import ROOT, wire
+from warmline.app import ROOT
 from warmline.directory import demo as demo_directory
 from warmline.people import accounts, demo
+from warmline.wiring import wire
 
 START_SECONDS = 60
 PORT_SECONDS = 8  # how long a product that was killed a moment ago may take to let go of its ports

@@ -1,0 +1,2 @@
+# What `flask` alone means, in this folder.
+FLASK_APP=warmline.app
