@@ -14,7 +14,7 @@ from tests.cast import ENVIRONMENT, Cast, Person, settings
 from tests.web.walk import ILLINOIS, calls, counted, hangs_up, is_ready, peer, sid, state, talk, writes
 from warmline import clock, db
 from warmline.app import create_app
-from warmline.contacts import connect, dispatch, messages, offers, wrapup
+from warmline.contacts import connect, dispatch, holding, messages, offers, parting, wrapup
 from warmline.models import Direction, Line, Message
 
 LATER = timedelta(hours=13)
@@ -314,6 +314,20 @@ def test_what_waits_on_my_lines(cast: Cast) -> None:
     assert "You are not on shift" not in page
 
 
+def test_a_peer_whose_lines_are_paused_reads_why_nothing_rings(cast: Cast) -> None:
+    is_ready(cast.peer1)
+    running = {"If-None-Match": cast.peer1.get("/console/fragment").headers["ETag"]}
+    for paused_at in (clock.now(), None):
+        with db.transaction() as session:
+            lantern = peer(cast.peer1).organization_id
+            session.execute(update(Line).where(Line.organization_id == lantern).values(paused_at=paused_at))
+        answer = cast.peer1.client.get("/console/fragment", headers=running)
+        page = cast.peer1.get("/console").text
+        assert ("Nothing rings just now" in page) == ("(paused)" in page) == (paused_at is not None)
+        assert ("You are ready" in page) == (paused_at is None)
+        assert answer.status_code == (200 if paused_at else 304)
+
+
 def test_a_token_for_the_softphone(cast: Cast) -> None:
     answer = cast.peer1.get("/console/softphone").get_json()
     assert set(answer) == {"token", "identity", "ttl"}
@@ -329,6 +343,37 @@ def test_the_phone_is_the_simulators_only_while_there_is_one(app: Flask, databas
     assert f'data-softphone="{ENVIRONMENT["TWILIO_API_BASE_URL"]}/softphone.js"' in page
     real = create_app(settings(database_url, TWILIO_API_BASE_URL=""))
     assert 'data-softphone="/static/softphone.js"' in Cast(real).peer1.get("/console").text
+
+
+def test_a_peer_reads_why_a_text_that_rang_is_withdrawn(cast: Cast) -> None:
+    is_ready(cast.peer1)
+    writes()
+    contact = offered(cast.peer1)["contact"]
+    writes("STOP")
+    assert state(cast.peer1)["offers"] == []
+    assert "The caller asked for no more texts before you answered." in cast.peer1.get("/console").text
+    told = " ".join(cast.supervisor.get(f"/contacts/{contact}").text.split())
+    assert "The caller left before anybody answered (the caller asked for no more texts)" in told
+    assert "Stopped ringing (the caller asked for no more texts)" in told
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("caller_left", "The caller hung up before you answered."),
+        ("callback_booked", "The caller wants to be called instead, and keeps their place."),
+        ("outside_hours", "The line has closed, so this caller is not called now."),
+        ("caller_unanswered", "The caller did not take our call, and is not called just now."),
+    ],
+)
+def test_a_peer_reads_why_a_call_that_rang_is_withdrawn(cast: Cast, reason: str, told: str) -> None:
+    is_ready(cast.peer1)
+    contact = calls()
+    with db.transaction() as session:
+        parting.stop_asking(session, holding.contact(session, contact), reason, clock.now())
+    page = cast.peer1.get("/console").text
+    assert told in page
+    assert page.count("before you answered") == (reason == "caller_left")
 
 
 def test_whoever_wants_no_texts_is_not_written_to_and_the_peer_is_told_why(cast: Cast) -> None:

@@ -67,5 +67,5 @@ def test_each_server_may_go_and_come_back(on_postgres: FlaskClient, own_postgres
 def _asked_quickly(client: FlaskClient) -> tuple[int, object]:
     began = time.monotonic()
     answer = client.get("/readyz")
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 2.5, "within a second on a free machine; a connection alone is tried for three"
     return answer.status_code, answer.json

@@ -72,6 +72,7 @@ TEXTS = ("hello", "Hola", "English", "later", "STOP", "START", "1")
 TROUBLES = ("", "not taken", "lost", "answer lost", "killed before", "killed after")
 COMMIT = Session.commit
 SOON, LATER = timedelta(seconds=20), timedelta(seconds=40)
+CLOSES_SOON = {str(day): [["00:00", "14:00"]] for day in range(7)}  # the evening begins at 13:00 in New York
 POLICIES = (
     Policy(),
     Policy(strategy=Strategy.ROUND_ROBIN),
@@ -79,6 +80,8 @@ POLICIES = (
     Policy(strategy=Strategy.FEWEST_TODAY, steps=(Step(SOON, StepKind.SEVERAL),)),
     Policy(strategy=Strategy.SAME_PEER),
     Policy(strategy=Strategy.RING_SEVERAL, several=2),
+    Policy(strategy=Strategy.RING_SEVERAL, several=3),
+    Policy(strategy=Strategy.RING_SEVERAL, several=2, steps=(Step(LATER, StepKind.CALLBACK),)),
     Policy(skills=frozenset({Skill.FAMILY}), usual_talk=timedelta(minutes=2), steps=(Step(LATER, StepKind.WIDEN),)),
 )
 
@@ -97,7 +100,8 @@ class Evening(RuleBasedStateMachine):
         self.consoles: set[str] = set()  # whose console is open
         self.browsers: dict[str, Call] = {}  # the peers' calls, by engagement
         self.fuse = 0  # commits until our process dies; 0: it lives on
-        self.places: dict[str, tuple[int, tuple[Any, ...]]] = {}
+        self.ranks: dict[str, int] = {}  # of those in line, after the step before
+        self.keys: dict[str, tuple[Any, ...]] = {}  # by which they stand in line; of everybody who ever did
         gateway.use(self.company)
         monkeypatch.setattr(clock, "now", lambda: self.now)
         outbox.use(clock.now)
@@ -118,11 +122,15 @@ class Evening(RuleBasedStateMachine):
             if self.fuse == 0:
                 raise Killed
 
-    @initialize(policy=st.sampled_from(POLICIES))
-    def begins(self, policy: Policy) -> None:
+    @initialize(policy=st.sampled_from(POLICIES), closes_soon=st.booleans())
+    def begins(self, policy: Policy, closes_soon: bool) -> None:
         walk.begins_anew(self.now)
+        self.rings_at_both = policy.strategy is Strategy.RING_SEVERAL
         with db.transaction() as session:
-            self.georgia(session).policy = policy.kept()
+            line = self.georgia(session)
+            line.policy = policy.kept()
+            if closes_soon:  # so whoever books is asked whether they may be called after the next opening
+                line.hours = CLOSES_SOON
             session.get_one(Peer, self.peers["peer2"].id).skills = [Skill.FAMILY]
         # The same evening must be the same again: of two equal peers the id decides.
         ids = (uuid.UUID(int=number) for number in count(1))
@@ -162,28 +170,42 @@ class Evening(RuleBasedStateMachine):
         if queued:
             self.books(data.draw(st.sampled_from(queued)))
 
-    @rule(number=st.sampled_from(CALLERS), steps=st.integers(1, 16))
-    def a_caller_is_called_back(self, number: str, steps: int) -> None:
-        """On a line that calls back, a caller books while nobody answers; then peers do, and the phone rings."""
+    @rule(number=st.sampled_from(CALLERS), steps=st.integers(1, 16), closes=st.booleans())
+    def a_caller_is_called_back(self, number: str, steps: int, closes: bool) -> None:
+        """On a line that calls back, a caller books while nobody answers; then peers do, and the phone rings.
+
+        The line may close meanwhile, and open again.
+        """
         for name in ("peer1", "peer2"):
             self.chooses(name, "break")
-        before = len(self.company.calls)
-        if sum(call.place != "over" for call in self.company.calls.values()) < 5:
-            self.a_call_comes(number)
-            self.company.keys = lambda: "1"
-        if len(self.company.calls) > before:
-            call = [*self.company.calls.values()][-1]
-            for _ in range(4):
-                if call.asks:
-                    with self.we_may_die():
-                        self.company.fetch(call)
+        if call := self.gets_in_line(number):
             self.time_passes(25)
             if call.place == "queue" and not call.asks:
                 self.books(call)
             self.time_passes(5)
+        if closes:
+            self.the_line_opens_or_closes(opens=False)
+            self.time_passes(5)
+            self.the_line_opens_or_closes(opens=True)
+            self.time_passes(5)
         for name in ("peer1", "peer2"):
             self.chooses(name, "available")
         self.things_take_their_course(steps, "1")
+
+    def gets_in_line(self, number: str) -> Call | None:
+        """A call comes and goes as far as the queue, unless there are many already, or we die of it."""
+        before = len(self.company.calls)
+        if sum(call.place != "over" for call in self.company.calls.values()) < 5:
+            self.a_call_comes(number)
+            self.company.keys = lambda: "1"
+        if len(self.company.calls) == before:
+            return None
+        call = [*self.company.calls.values()][-1]
+        for _ in range(4):
+            if call.asks:
+                with self.we_may_die():
+                    self.company.fetch(call)
+        return call
 
     def books(self, call: Call) -> None:
         """The key, the number confirmed, goodbye."""
@@ -320,9 +342,21 @@ class Evening(RuleBasedStateMachine):
             answer = self.cast.supervisor.client.post(path, data=form, headers=headers)
             assert answer.status_code in (200, 302, 409, 422), answer.text
 
-    @rule()
-    def both_accept_at_once(self) -> None:
-        """Where a call rings at both, both press: one has it."""
+    @precondition(lambda self: self.rings_at_both)
+    @rule(number=st.sampled_from(CALLERS))
+    def both_accept_at_once(self, number: str) -> None:
+        """A call comes where calls ring at both, and both press: one has it."""
+        for call in self.company.calls.values():  # of two who wait each would ring at one peer
+            if call.place != "over":
+                self.company.hangs_up(call)
+        while self.company.untold:
+            self.is_told(0)
+        self.nothing_stands_in_the_way()
+        self.the_line_opens_or_closes(opens=True)
+        for name in ("peer1", "peer2"):
+            for what in ("end", "report"):
+                self.a_peer_does_what_a_conversation_offers(name, what)
+        self.gets_in_line(number)
         offered = {name: self.offers_to(name) for name in ("peer1", "peer2")}
         with db.reading() as session:
             rings = [session.get_one(Offer, id).contact_id for ids in offered.values() for id in ids]
@@ -426,16 +460,19 @@ class Evening(RuleBasedStateMachine):
             assert request.claimed_at is not None
 
     def no_place_is_lost(self, session: Session) -> None:
-        """A place in line gets worse by those alone who were dropped and went to the front."""
+        """A place in line gets worse by those alone who were dropped and went to the front.
+
+        Whoever was talking meanwhile has not lost what they had waited before.
+        """
         waiting = session.scalars(select(Contact).where(Contact.state.in_(("waiting", "offered", "connecting")))).all()
         keys = {contact.id: (-contact.priority, contact.queued_at, contact.id) for contact in waiting}
         ranks = {id: sorted(keys.values()).index(key) for id, key in keys.items()}
-        raised = sum(1 for id, key in keys.items() if key[0] < 0 and self.places.get(id, (0, (0,)))[1][0] == 0)
-        for id in keys.keys() & self.places.keys():
-            rank, key = self.places[id]
-            assert keys[id] <= key, "queued_at and priority are kept"
-            assert ranks[id] <= rank + raised
-        self.places = {id: (ranks[id], keys[id]) for id in keys}
+        raised = sum(1 for id, key in keys.items() if key[0] < self.keys.get(id, (0,))[0])
+        for id in keys.keys() & self.keys.keys():
+            assert keys[id] <= self.keys[id], "queued_at and priority are kept"
+        for id in ranks.keys() & self.ranks.keys():
+            assert ranks[id] <= self.ranks[id] + raised
+        self.ranks, self.keys = ranks, self.keys | keys
 
     def history_is_whole(self, session: Session) -> None:
         """States move along their table alone, each move with its event."""
@@ -485,7 +522,7 @@ class Evening(RuleBasedStateMachine):
                     priority=contact.priority,
                     queued_at=contact.queued_at,
                     asked=tuple(offer.peer_id for offer in offers),
-                    last_asked_until=offers[-1].decided_at if offers else None,
+                    asked_until={offer.peer_id: offer.decided_at for offer in offers if offer.state != "lost"},
                     apart=frozenset(apart),
                 )
                 for peer in peers:
@@ -522,16 +559,7 @@ class Evening(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """People are willing, nothing fails any more: everybody is served, and in the end everything is final."""
-        self.company.troubles, self.fuse = [], 0
-        self.company.keys = lambda: "1"
-        with self.by_hand() as session:
-            self.georgia(session).paused_at = None
-            session.execute(delete(Apart))
-            session.execute(update(Shift).values(ends_at=None))
-            session.execute(update(Peer).values(rests_until=None))
-        for name in ("peer1", "peer2"):
-            self.opens_console(name)
-            self.chooses(name, "available")
+        self.nothing_stands_in_the_way()
         for _ in range(40):
             if not self.serves_on():
                 break
@@ -548,6 +576,22 @@ class Evening(RuleBasedStateMachine):
             self.time_passes(25)
         assert self.unfinished() == []
         assert self.company.wrong == []
+
+    def nothing_stands_in_the_way(self) -> None:
+        """Whoever could be served is: the line is open, or closes no more; both peers are there; nothing fails."""
+        self.company.troubles, self.fuse = [], 0
+        self.company.keys = lambda: "1"
+        with self.by_hand() as session:
+            line = self.georgia(session)
+            line.paused_at = None
+            if line.hours:
+                line.hours, line.closed_at, line.closed_until = {}, None, None
+            session.execute(delete(Apart))
+            session.execute(update(Shift).values(ends_at=None))
+            session.execute(update(Peer).values(rests_until=None))
+        for name in ("peer1", "peer2"):
+            self.opens_console(name)
+            self.chooses(name, "available")
 
     def serves_on(self) -> bool:
         """What willing people do within some seconds; False once nobody is left whom they could serve."""

@@ -670,6 +670,17 @@ class TestClosingEarly:
             cast.supervisor.log_in()
             assert "told why, when the line opens again, and 988" in words(cast.supervisor, page)
 
+    def test_the_page_says_that_nobody_is_called_back_on_a_line_that_does_that(self, cast: Cast) -> None:
+        there = f"/lines/{line().id}/close"
+        assert "called back" not in words(cast.supervisor, there)
+        set_up(policy={"steps": [{"kind": "callback", "after": 60}]})
+        assert "Nobody is called back while it is closed" in words(cast.supervisor, there)
+
+    def test_whoever_came_from_the_board_and_leaves_it_open_is_there_again(self, cast: Cast) -> None:
+        for back, page in (("?back=board", "/board"), ("", "/lines")):
+            form = cast.supervisor.get(f"/lines/{line().id}/close{back}").text
+            assert re.search(rf'href="{page}">Leave it open<', form)
+
     def test_own_words_take_the_place_of_the_chosen_sentence(self, cast: Cast) -> None:
         assert "callers hear them instead of the sentence" in words(cast.supervisor, f"/lines/{line().id}/close")
         own = {"words-en": "We moved house.", "words-es": "Nos mudamos."}

@@ -17,7 +17,7 @@ from warmline.models.base import Keys
 from warmline.people import accounts
 
 QUIET = 0.4  # long enough for a push that must not come
-PATIENCE = 8
+PATIENCE = 20
 
 
 class Listener:
@@ -122,7 +122,7 @@ def test_sockets_live_and_end(base: str) -> None:
     colleague.client.emit("heartbeat")
     eventually(lambda: not colleague.client.connected)
     # … or not
-    eventually(lambda: not board.client.connected and not foreign.client.connected, seconds=15)
+    eventually(lambda: not board.client.connected and not foreign.client.connected)
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_a_push_reaches_the_other_process_and_redis_may_die(two_webs: tuple[str,
     began = time.monotonic()
     post(here, "/console/status", status="meeting")
     assert there.get(f"{two}/console/state").json()["status"] == "meeting"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert here.get(f"{one}/readyz").json() == {
         "status": "degraded", "database": "ok", "schema": "ok", "redis": "down",
     }  # fmt: skip

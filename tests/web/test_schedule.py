@@ -119,7 +119,7 @@ def test_a_week_in_which_all_is_well_says_so(cast: Cast) -> None:
 def test_with_too_little_history_no_number_is_made_up(cast: Cast) -> None:
     weeks.past(peer(cast.peer1), "2026-11-20", 1, {19: 2}, handled=10)
     weeks.on_shift(peer(cast.peer1), "2026-11-24 16:00", "2026-11-24 22:00")
-    assert "So far: 7." in read(cast.supervisor)
+    assert "Until last midnight: 7." in read(cast.supervisor)
     tuesday = day_of(cast.supervisor, "2026-11-24")
     assert "? not known: too little history Robin Hale 1 not known not known" in tuesday
     assert "%" not in tuesday
@@ -204,5 +204,5 @@ def test_the_past_is_read_by_its_days_and_shifts_by_their_line(cast: Cast) -> No
     assert plans == {
         f"SEARCH contact USING INDEX ix_contact_organization_id_arrived_at_id ({DAY})",
         "SEARCH engagement USING INDEX ix_engagement_contact_id (contact_id=?)",
-        "SEARCH shift USING INDEX ix_shift_line_id_starts_at (line_id=? AND starts_at<?)",
+        "SEARCH shift USING INDEX ix_shift_line_id_ends_at (line_id=? AND ends_at>?)",
     }

@@ -20,6 +20,8 @@ from warmline.models import Apart, Contact, Line, Offer, Peer, Shift
 from warmline.models.apart import AskedBy
 from warmline.people import roster
 
+CLOCK_TIME = r"(?:[A-Z][a-z]{2} \d+, )?\d+:\d\d [AP]M"  # with the day, if at the line it is another one
+
 
 def read(person: Person, path: str) -> str:
     """The words of a page, without its tags."""
@@ -69,10 +71,26 @@ def test_a_caller_for_whom_nobody_is_there_waits_with_every_peer_s_reasons(cast:
     page = waiting(cast, contact)
     assert "Nobody may be asked just now." in page
     assert "Robin Hale does not speak the caller's language (speaks English)" in page
-    assert re.search(r"Marisol Vega has not chosen Available \(Off since \d+:\d\d [AP]M\) has no console open", page)
+    assert re.search(rf"Marisol Vega has not chosen Available \(Off since {CLOCK_TIME}\) has no console open", page)
     assert "Place 1" in page
     assert "Nobody yet." in page
     assert f'href="/board/contacts/{contact}/why"' in cast.supervisor.get("/board").text
+
+
+def test_who_is_to_be_called_later_is_in_nobody_s_way(cast: Cast) -> None:
+    """The board, the page and the caller go by one rule."""
+    booked, contact = calls(), calls("+14045550124")
+    later = clock.now() + timedelta(minutes=30)
+    change(Contact, booked, callback_at=clock.now(), callback_due_at=later, queue_sid=None)
+    places = {row["contact"]: row["place"] for row in cast.supervisor.get("/board/state").get_json()["waiting"]}
+    assert places == {booked: None, contact: 1}
+    assert "Place 1" in waiting(cast, contact)
+    assert re.search(rf"will be called, from {CLOCK_TIME} on\. Until then nobody is asked", waiting(cast, booked))
+    assert "Place" not in waiting(cast, booked)
+    assert re.search(rf"to be called from {CLOCK_TIME} on", read(cast.supervisor, "/board"))
+    change(Contact, booked, callback_postponed=True)
+    assert "will be called when the line is open again. Until then nobody is asked" in waiting(cast, booked)
+    assert "to be called when the line is open again" in read(cast.supervisor, "/board")
 
 
 def test_what_the_page_says_is_what_dispatch_decides(cast: Cast) -> None:
@@ -125,7 +143,7 @@ def test_a_caller_whom_the_phone_company_does_not_hold_is_not_said_to_be_asked_a
         is_ready(cast.peer1)
         assert "The phone company is bringing the caller back" in waiting(cast, contact)
         page = read(cast.peer1, "/console/why")
-    assert "the phone company is bringing the caller back" in page
+    assert "nobody is asked until the caller is back on the line, or due to be called" in page
     assert "you will be asked" not in page
 
 
@@ -178,20 +196,19 @@ def test_every_refusal_is_explained(cast: Cast) -> None:
         "whoever is on shift, and not busy"
     )
     page = waiting(cast, contact)
-    clock_time = r"\d+:\d\d [AP]M"
     for words in (
-        rf"a supervisor has paused the line \(since {clock_time}\)",
-        rf"usual talk would be over \(the shift ends at {clock_time}\) ?; counts until {clock_time}",
-        rf"every skill that this line asks for \(veteran\) ?; counts until {clock_time}",
-        rf"has not chosen Available \(Away since {clock_time}: two offers were not answered\)",
+        rf"a supervisor has paused the line \(since {CLOCK_TIME}\)",
+        rf"usual talk would be over \(the shift ends at {CLOCK_TIME}\) ?; counts until {CLOCK_TIME}",
+        rf"every skill that this line asks for \(veteran\) ?; counts until {CLOCK_TIME}",
+        rf"has not chosen Available \(Away since {CLOCK_TIME}: two offers were not answered\)",
         r"has no console open",
-        rf"rests after a heavy contact \(until {clock_time}\)",
+        rf"rests after a heavy contact \(until {CLOCK_TIME}\)",
         r"does not speak the caller's language \(speaks English\)",
-        rf"is not whom the caller wished for \(parent\) ?; counts until {clock_time}",
+        rf"is not whom the caller wished for \(parent\) ?; counts until {CLOCK_TIME}",
         r"is not to meet this caller again",
         r"was asked for this contact a moment ago",
-        rf"Wish parent · counts until {clock_time}",
-        rf"Next step {clock_time}: the line's skills, a wish",
+        rf"Wish parent · counts until {CLOCK_TIME}",
+        rf"Next step {CLOCK_TIME}: the line's skills, a wish",
         r"several peers are rung at once",
     ):
         assert re.search(words, page), words
@@ -203,7 +220,7 @@ def test_whoever_is_busy_is_said_to_be_so_with_what_and_since_when(cast: Cast) -
     cast.peer1.post(f"/console/offers/{state(cast.peer1)['offers'][0]['id']}/accept")
     talk(first)
     second = calls(number="+14045550124")
-    assert re.search(r"Robin Hale is busy with another contact \(talking since \d+:\d\d [AP]M\)", waiting(cast, second))
+    assert re.search(rf"Robin Hale is busy with another contact \(talking since {CLOCK_TIME}\)", waiting(cast, second))
     hangs_up(first)
     assert "(in wrap-up since" in waiting(cast, second)
 
@@ -225,10 +242,10 @@ def test_peers_of_a_sister_line_are_shown_with_the_time_from_which_they_are_aske
     keep("Georgia", steps=[{"after": 120, "kind": "sister", "line": line_id("Illinois")}])
     page = waiting(cast, contact)
     assert re.search(
-        r"Robin Hale is not on shift for this line \(peers of the Illinois line are asked from \d+:\d\d [AP]M on\)",
+        rf"Robin Hale is not on shift for this line \(peers of the Illinois line are asked from {CLOCK_TIME} on\)",
         page,
     )
-    assert re.search(r"Next step \d+:\d\d [AP]M: peers of the Illinois line are asked too", page)
+    assert re.search(rf"Next step {CLOCK_TIME}: peers of the Illinois line are asked too", page)
     with time_machine.travel(clock.now() + timedelta(minutes=3)):
         is_ready(cast.peer1)
         assert "Is being asked now: Robin Hale." in waiting(cast, contact)
@@ -244,7 +261,7 @@ def test_a_peer_reads_what_stands_between_them_and_whoever_waits(cast: Cast) -> 
     page = read(cast.peer1, "/console/why")
     assert "Why was I not asked?" in page
     assert "Georgia line, Illinois line, Washington D.C. line you may be asked" in page
-    assert re.search(r"Call · Georgia line · since \S+ [AP]M you do not speak the caller's language", page)
+    assert re.search(rf"Call · Georgia line · since {CLOCK_TIME} you do not speak the caller's language", page)
     availability.choose(peer(cast.peer1), "break", clock.now())
     assert "you have not chosen Available (Break since" in read(cast.peer1, "/console/why")
     assert (
@@ -336,7 +353,7 @@ def codes_of_the_past(person: Person) -> list[tuple[str, ...]]:
 
 
 def test_what_is_said_of_the_past_stays_true_when_things_change(cast: Cast) -> None:
-    """Robin was passed over for the language, has learned it since, rests now, and the line is paused."""
+    """Robin was passed over for the language, has learned it since, is not to meet the caller again, rests, …"""
     is_ready(cast.peer1)
     robin = peer(cast.peer1)
     with time_machine.travel(clock.now() + timedelta(seconds=1)):
@@ -348,6 +365,9 @@ def test_what_is_said_of_the_past_stays_true_when_things_change(cast: Cast) -> N
         assert codes_of_the_past(cast.peer1) == [("language",)]
         change(Peer, robin.id, languages=["en", "es"], rests_until=clock.now() + timedelta(minutes=10))
         change(Line, line_id("Georgia"), paused_at=clock.now())
+        with db.transaction() as session:
+            caller_id = session.get_one(Contact, contact).caller_id
+            session.add(Apart(caller_id=caller_id, peer_id=robin.id, asked_by=AskedBy.CALLER, asked_at=clock.now()))
         assert codes_of_the_past(cast.peer1) == [("language",)]
         assert "Call · Georgia line" in waiting(cast, contact)
 
@@ -368,9 +388,39 @@ def test_whoever_was_asked_for_somebody_else_or_was_free_again_is_told_so(cast: 
     with time_machine.travel(start + timedelta(seconds=8)):
         cast.peer2.post(f"/console/offers/{state(cast.peer2)['offers'][0]['id']}/decline")
         cast.peer1.post(f"/console/offers/{state(cast.peer1)['offers'][0]['id']}/decline")
+    with time_machine.travel(start + timedelta(seconds=14)):
+        dispatch.run(peer(cast.peer1).organization_id, clock.now())
         assert codes_of_the_past(cast.peer1) == [(), ("busy",)], "free again, and behind"
-        change(Peer, peer(cast.peer1).id, rests_until=clock.now() + timedelta(minutes=10))
-        assert codes_of_the_past(cast.peer1) == [("rests",), ("busy",)], "a rest begins after a contact"
+
+
+def test_a_rest_an_agreement_and_a_breath_speak_against_a_peer_as_long_as_they_lasted(cast: Cast) -> None:
+    start = clock.now()
+    with time_machine.travel(start):
+        is_ready(cast.peer2)
+    with time_machine.travel(start + timedelta(seconds=1)):
+        is_ready(cast.peer1)
+        heavy = calls()
+        cast.peer2.post(f"/console/offers/{state(cast.peer2)['offers'][0]['id']}/decline")
+        assert codes_of_the_past(cast.peer1) == [()]
+        assert codes_of_the_past(cast.peer2) == [("just_asked",)]
+        cast.peer1.post(f"/console/offers/{state(cast.peer1)['offers'][0]['id']}/accept")
+        talk(heavy)
+        hangs_up(heavy)
+    with time_machine.travel(start + timedelta(seconds=10)):
+        said = {"disposition": "support_given", "reasons": "social", "heavy": "yes", "apart": "caller"}
+        assert cast.peer1.post(f"/console/contacts/{heavy}/report", **said).status_code == 200
+        assert codes_of_the_past(cast.peer1) == [()], "neither the rest nor the agreement was there then"
+    with time_machine.travel(start + timedelta(seconds=20)):
+        is_ready(cast.peer1)
+        is_ready(cast.peer2)
+        calls()
+        assert codes_of_the_past(cast.peer1) == [("rests", "apart"), ()]
+        cast.peer2.post(f"/console/offers/{state(cast.peer2)['offers'][0]['id']}/decline")
+    with time_machine.travel(start + timedelta(seconds=30)):
+        cast.peer1.post("/console/ready")
+        is_ready(cast.peer2)
+        calls("+14045550124")
+        assert codes_of_the_past(cast.peer1)[-2:] == [("rests", "apart"), ()]
 
 
 def test_what_was_before_the_shift_is_not_shown(cast: Cast) -> None:
@@ -519,3 +569,15 @@ def test_a_reader_of_spanish_reads_spanish(cast: Cast) -> None:
     page = waiting(cast, contact)
     assert "¿Por qué esta persona sigue esperando?" in page
     assert "no habla el idioma de la persona (idiomas: Inglés)" in page
+
+
+def test_a_page_that_keeps_itself_fresh_has_somewhere_to_say_that_it_cannot(cast: Cast) -> None:
+    for person, path in (
+        (cast.peer1, "/console"),
+        (cast.peer1, "/console/why"),
+        (cast.supervisor, "/board"),
+        (cast.supervisor, f"/board/peers/{peer(cast.peer1).id}/why"),
+    ):
+        page = person.get(path).text
+        assert 'id="notice-connection"' in page
+        assert re.search(r'id="said"[^>]*role="status"', page), f"nothing is read out on {path}"

@@ -40,9 +40,8 @@ def begins_anew(now: datetime) -> None:
         for table in reversed(Base.metadata.sorted_tables):
             if "contact_id" in table.c or table.name in ("contact", "caller", "callback", "apart"):
                 session.execute(table.delete())
-        session.execute(
-            update(Line).values(closed_at=None, closed_until=None, closed_words=None, policy=None, paused_at=None)
-        )
+        is_open = update(Line).values(hours={}, closed_at=None, closed_until=None, closed_words=None)
+        session.execute(is_open.values(policy=None, paused_at=None))
         session.execute(update(Shift).values(starts_at=now, ends_at=None))
         session.execute(update(Peer).values(rests_until=None))
 

@@ -7,7 +7,7 @@ from math import inf
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from routing.day import Rostered
 from routing.states import ContactState
@@ -70,7 +70,7 @@ def rostered(line: Line, since: datetime, until: datetime) -> list[Rostered]:
     query = (
         select(Shift.peer_id, Shift.starts_at, Shift.ends_at, Peer.languages, Peer.skills)
         .join(Peer, Peer.id == Shift.peer_id)
-        .where(Shift.line_id == line.id, Shift.starts_at < until, or_(Shift.ends_at.is_(None), Shift.ends_at > since))
+        .where(Shift.line_id == line.id, Shift.starts_at < until, Shift.ends_at > since)
         .order_by(Shift.peer_id, Shift.starts_at)
     )
     found: list[Rostered] = []

@@ -24,7 +24,7 @@ function fragmentUrl() {
   return opened ? `${page.dataset.fragment}?contact=${opened}` : page.dataset.fragment;
 }
 
-const { socket, refresh } = live({ root: page, url: fragmentUrl, connected: beat, changed });
+const { socket, refresh } = live({ root: page, url: fragmentUrl, connected: beat, changed, gone });
 
 // That a peer is here. A socket may look connected when nothing arrives any more, so it has to answer.
 function beat() {
@@ -45,6 +45,18 @@ function changed() {
   scrollThread();
   report.changed();
   resources.changed();
+}
+
+// What was open is not ours any more: a caller who was not reached, say. Without loading the page, which would ask
+// whoever is on the phone whether they mean to leave, and take the phone away.
+async function gone() {
+  if (!opened) {
+    location.assign(page.dataset.page);
+    return;
+  }
+  opened = "";
+  await refresh();
+  focusIfLost("#idle-title, #contact-title, #call-title");
 }
 
 function attend() {

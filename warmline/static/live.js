@@ -17,8 +17,9 @@ const AWAY_MS = 20_000; // a silence that long is worth a word
 const ticker = new Worker(new URL("ticker.js", import.meta.url));
 
 // `root` holds the fragment; `url()` names it; `connected(socket)` runs on every connection; `changed()` after each new
-// version. Returns the socket, and `refresh()`, whose promise is done when the page is fresh.
-export function live({ root, url, connected = () => {}, changed = () => {} }) {
+// version; `gone()` when there is nothing at that address any more. Returns the socket, and `refresh()`, whose promise is
+// done when the page is fresh.
+export function live({ root, url, connected = () => {}, changed = () => {}, gone = () => location.assign(root.dataset.page) }) {
   const socket = io({ transports: ["websocket"] });
   let etag = null;
   let shownUrl = url();
@@ -95,7 +96,7 @@ export function live({ root, url, connected = () => {}, changed = () => {} }) {
       notice("connection", t("You are logged out. Log in again in another tab, then come back: what you typed is still here."));
       state("logged-out");
     } else if (refusal.status === 404) {
-      location.assign(root.dataset.page); // what was open is not ours any more
+      gone();
     } else {
       notice("connection", t("No connection. We keep trying; what you type stays here."));
       state("lost");

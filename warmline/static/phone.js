@@ -15,11 +15,16 @@ let phone = null; // a promise of the softphone, opened in advance
 let renewal; // timer of its next token
 let renewedAt = 0;
 let call = null;
-let dialled = { offer: null, shown: false }; // the latest offer that this tab dialled in for
+let dialled = nobody(); // the latest offer that this tab dialled in for
 let line = "none"; // of this tab: none, connecting, connected, reconnecting
 let muted = false;
 const warnings = new Set(); // what the softphone finds wrong with the call just now
 let said = "";
+
+// `shown`: it was a card; `rings`: when it was last, the caller was being called.
+function nobody(offer = null) {
+  return { offer, shown: false, rings: false };
+}
 
 // Opens the softphone before it is needed: at Accept every second counts.
 export function prepare() {
@@ -76,7 +81,8 @@ function renewSoon(opened) {
 export async function connect(params) {
   await takePhone();
   notice("failure", "");
-  dialled = { offer: params.offer, shown: false };
+  notice("unreached", "");
+  dialled = nobody(params.offer);
   set("connecting");
   try {
     call = await (await prepare()).connect({ params });
@@ -123,8 +129,13 @@ export function isOnCall() {
 // Draws the card after every refresh: the server knows the engagement, this tab knows its own phone.
 export function render() {
   const card = document.querySelector("[data-call]");
-  if (card?.dataset.callOffer === dialled.offer) dialled.shown = true;
-  else if (dialled.shown) hangUp(); // the server says that the call is over
+  if (card?.dataset.callOffer === dialled.offer) {
+    dialled.shown = true;
+    dialled.rings = card.dataset.callState === "connecting" && card.hasAttribute("data-call-rings");
+  } else if (dialled.shown) {
+    if (dialled.rings) notice("unreached", t("The caller was not reached. There is nothing for you to log."));
+    hangUp(); // the server says that the call is over
+  }
   if (!card) {
     said = "";
     return;
@@ -145,8 +156,12 @@ function wordsFor(engagement, rings) {
   if (line === "reconnecting") return t("Reconnecting…");
   if (line === "none" && !hasPhone()) return t("On the call in another tab");
   if (engagement === "connecting" && line !== "none" && rings) return t("Ringing the caller…");
-  if (engagement === "connecting") return line === "none" ? t("Your phone is not connected") : t("Connecting…");
-  return line === "none" ? t("Your side of the call has ended") : howConnected();
+  const over = t("Your side of the call has ended");
+  // The server may know of the talk before this tab's phone has sound.
+  if (line === "connecting" || (engagement === "connecting" && line !== "none")) return t("Connecting…");
+  // A call to the caller that is not taken ends here before the server says why.
+  if (engagement === "connecting") return dialled.rings ? over : t("Your phone is not connected");
+  return line === "none" ? over : howConnected();
 }
 
 function howConnected() {
@@ -156,7 +171,7 @@ function howConnected() {
 }
 
 export function hangUp() {
-  dialled = { offer: null, shown: false };
+  dialled = nobody();
   if (!call) return;
   call.hangup();
   call = null;

@@ -8,6 +8,7 @@ from babel import dates, numbers
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from routing import policy
 from routing.estimates import ENOUGH
 from routing.policy import AT_ONCE, NO_MEANS_YET, Skill, StepKind, Strategy
 from warmline import clock
@@ -218,6 +219,7 @@ def _closing_page(line: Line, form: line_settings.Form, mistake: str = "", code:
         opening=lines.opening(line, now),
         until=lines.until_next_opening(line, now),
         reasons=lines.reasons(line),
+        calls_back=any(step.kind is StepKind.CALLBACK for step in policy.read(line.policy).steps),
         form=form,
         mistake=mistake,
         code_of_mistake=code,

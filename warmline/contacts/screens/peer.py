@@ -26,7 +26,7 @@ from warmline.contacts import allowance, outbox
 from warmline.contacts.referrals import CORRECTION
 from warmline.contacts.screens import safety
 from warmline.contacts.screens.referrals import Beside, beside
-from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, iso, on_shift, resting_until, versioned
+from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, iso, resting_until, versioned
 from warmline.errors import NotFound
 from warmline.models import (
     AskedBy,
@@ -42,6 +42,7 @@ from warmline.models import (
     Report,
     Shift,
 )
+from warmline.people import roster
 
 LOGGED_SHOWN = 20  # contacts that the peer has logged stay in sight, in case a word must be added
 LOGGED_FOR = CORRECTION
@@ -112,6 +113,7 @@ class ShiftLine:
     until: datetime | None
     waiting: int
     longest_since: datetime | None
+    paused: bool  # nobody is asked for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,15 +400,17 @@ def _shift(session: Session, peer_id: str, now: datetime) -> tuple[ShiftLine, ..
         .subquery()
     )
     rows = session.execute(
-        select(Line.name, Line.time_zone, Shift.ends_at, waiting.c.number, waiting.c.longest)
+        select(Line.name, Line.time_zone, Line.paused_at, Shift.ends_at, waiting.c.number, waiting.c.longest)
         .join(Shift, Shift.line_id == Line.id)
         .outerjoin(waiting, waiting.c.line_id == Line.id)
-        .where(Shift.peer_id == peer_id, on_shift(now))
+        .where(Shift.peer_id == peer_id, roster.on_now(now))
         .order_by(Line.name, Shift.ends_at)
     )
     lines = {
-        name: ShiftLine(name, zone, until and until.astimezone(ZoneInfo(zone)), number or 0, longest)
-        for name, zone, until, number, longest in rows
+        name: ShiftLine(
+            name, zone, until and until.astimezone(ZoneInfo(zone)), number or 0, longest, paused=paused_at is not None
+        )
+        for name, zone, paused_at, until, number, longest in rows
     }
     return tuple(lines.values())
 

@@ -5,10 +5,8 @@ import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_
-
 from routing.states import LIVE_ENGAGEMENT, EngagementState
-from warmline.models import Peer, Shift
+from warmline.models import Peer
 
 OPEN_ENGAGEMENT = (*LIVE_ENGAGEMENT, EngagementState.WRAPPING)
 
@@ -32,8 +30,3 @@ def resting_until(peer: Peer, now: datetime) -> datetime | None:
 def iso(at: datetime | None) -> str | None:
     """A time in a JSON answer."""
     return at.isoformat() if at is not None else None
-
-
-def on_shift(now: datetime) -> ColumnElement[bool]:
-    """The condition that a row of `Shift` covers `now`."""
-    return and_(Shift.starts_at <= now, or_(Shift.ends_at.is_(None), Shift.ends_at > now))

@@ -22,7 +22,7 @@ from routing.states import (
 )
 from warmline import db
 from warmline.contacts.screens.safety import BoardAlert, board_alerts
-from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, iso, on_shift, resting_until, versioned
+from warmline.contacts.screens.shared import OPEN_ENGAGEMENT, iso, resting_until, versioned
 from warmline.contacts.screens.survey import SurveyToday, survey_today
 from warmline.models import (
     Channel,
@@ -34,7 +34,7 @@ from warmline.models import (
     Presence,
     Shift,
 )
-from warmline.people import lines
+from warmline.people import lines, roster
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,12 @@ class WaitingRow:
     channel: Channel
     language: str
     state: ContactState
-    place: int
+    place: int | None  # None: to be called later, and in nobody's way until then
     since: datetime
     whom: tuple[str, ...]
     callback: bool  # the caller has hung up and is to be called
     not_before: datetime | None  # of a callback that is not due yet
+    postponed: bool  # it is due when the line is open again
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,9 @@ def _waiting(session: Session, organization_id: str) -> defaultdict[str, list[Wa
             Contact.arrived_at,
             Contact.callback_at,
             Contact.callback_due_at,
+            Contact.callback_postponed,
             Contact.calling,
+            Contact.is_in_line,
             Line.name.label("line"),
             Peer.name.label("whom"),
         )
@@ -210,8 +213,10 @@ def _waiting(session: Session, organization_id: str) -> defaultdict[str, list[Wa
         key=first_in_line,
     )
     waiting: defaultdict[str, list[WaitingRow]] = defaultdict(list)
+    places: defaultdict[str, int] = defaultdict(int)
     for first in in_order:
         contact = found[first.id]
+        places[first.line] += contact.is_in_line
         waiting[first.line].append(
             WaitingRow(
                 contact=contact.id,
@@ -219,11 +224,12 @@ def _waiting(session: Session, organization_id: str) -> defaultdict[str, list[Wa
                 channel=contact.channel,
                 language=contact.language,
                 state=contact.state,
-                place=len(waiting[first.line]) + 1,
+                place=places[first.line] if contact.is_in_line else None,
                 since=first.queued_at,
                 whom=tuple(sorted(whom[contact.id])),
                 callback=contact.callback_at is not None,
                 not_before=contact.callback_due_at if contact.calling is None else None,
+                postponed=contact.callback_postponed,
             )
         )
     return waiting
@@ -253,7 +259,7 @@ def peer_rows(session: Session, organization_id: str, now: datetime) -> tuple[Pe
     for peer_id, line in session.execute(
         select(Shift.peer_id, Line.name)
         .join(Line, Line.id == Shift.line_id)
-        .where(Line.organization_id == organization_id, on_shift(now))
+        .where(Line.organization_id == organization_id, roster.on_now(now))
     ):
         lines[peer_id].add(line)
     rows = [
