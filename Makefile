@@ -27,7 +27,7 @@ run: $(RUN_ENV) $(ASSETS) ## Starts the product and its simulator with a demo or
 test: $(DEV_ENV) $(ASSETS) $(TWILIO) ## Runs every test, against real PostgreSQL, Redis and Chromium
 	@scripts/chromium
 	@$(BIN)/python -m tests.servers
-	$(BIN)/pytest -n $$((2 * $$(getconf _NPROCESSORS_ONLN))) --dist worksteal
+	$(BIN)/pytest -n $$((2 * $$(getconf _NPROCESSORS_ONLN))) --dist worksteal --rerun-show-tracebacks
 
 bench: $(DEV_ENV) $(ASSETS) ## Measures speed beside a floor and the goals; ten minutes of a quiet machine
 	@scripts/chromium

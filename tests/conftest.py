@@ -1,5 +1,6 @@
 """The servers that tests share, the databases that they fill anew, and the browser that they drive."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -9,6 +10,7 @@ from unittest.mock import patch
 
 import pytest
 from hypothesis import settings
+from playwright.sync_api import expect
 from sqlalchemy import Engine, event, make_url
 
 from tests.servers import Databases, Postgres, Redis, Refilled, chromium_path
@@ -18,13 +20,32 @@ from warmline import db
 settings.register_profile("warmline", deadline=None)
 settings.load_profile("warmline")
 
+# Nor how long a page takes: Playwright would give up after five seconds. A page that hears nothing asks every twelve.
+expect.set_options(timeout=15_000)
+
+
+# To look through thousands of tests and all that they import, for garbage that is not there, takes as long as they do.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From now on there is garbage, but not among what was loaded."""
+    gc.freeze()
+    gc.enable()
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long to begin goes to the first worker, which is busy with it while the others take over the rest.
 
     These are the minutes of kill -9, and the world of the fuzz, which each worker that has some of it learns anew.
+
+    A real browser beside three other workers on two cores is late at times: what failed in one is tried once more. The
+    summary names it, for it is a fault all the same: of the test, or of a page that is only right if it is quick.
     """
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.flaky(reruns=1))
     long = ("faults/test_kill", "web/test_fuzz")
     items.sort(key=lambda item: next((place for place, name in enumerate(long) if name in item.nodeid), len(long)))
 

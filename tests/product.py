@@ -8,12 +8,10 @@ import contextlib
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -33,15 +31,22 @@ CALLER = "+14045550123"
 PASSWORD = "a-password-for-tests-only"
 FIELD_KEY = Fernet.generate_key().decode()
 START_SECONDS = 40
+PATIENCE_SECONDS = 30  # a busy machine takes its time, and whoever finds what they look for does not wait
 
-# gunicorn's configuration patches before it imports, a command and a clock do not.
-SERVER = Warm("gunicorn.app.wsgiapp", "gunicorn.workers.ggevent", "warmline.app", patched=True)
-COMMANDS = Warm("warmline.cli")
+# gunicorn's configuration and the simulator patch before they import, a command and a clock do not.
+LATER = (  # what is imported when it is first needed
+    "engineio.async_drivers.gevent", "jinja2.ext", "psycopg", "redis", "simple_websocket",
+    "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite", "sqlite3", "twilio.rest.api.v2010.account",
+)  # fmt: skip
+SERVER = Warm("gunicorn.app.wsgiapp", "gunicorn.workers.ggevent", "warmline.app", "simulator.app", *LATER, patched=True)
+COMMANDS = Warm("warmline.cli", *LATER)
 
 Found = TypeVar("Found")
 
 
-def eventually(look: Callable[[], Found], seconds: float = 15, what: str | Callable[[], str] = "") -> Found:
+def eventually(
+    look: Callable[[], Found], seconds: float = PATIENCE_SECONDS, what: str | Callable[[], str] = ""
+) -> Found:
     """The first true answer of `look`, asked again and again; AssertionError after `seconds`."""
     until = time.monotonic() + seconds
     while True:
@@ -55,6 +60,8 @@ def eventually(look: Callable[[], Found], seconds: float = 15, what: str | Calla
 
 class Product:
     """Web, clocks and simulator. `app` names what gunicorn serves, so that a test can serve a crashing one."""
+
+    prepared = b""  # a database that nobody has used yet
 
     def __init__(
         self,
@@ -72,6 +79,7 @@ class Product:
         self.port, self.simulator_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.simulator_url = f"http://127.0.0.1:{self.simulator_port}"
+        self._is_file = database_url is None
         self.database_url = database_url or f"sqlite:///{folder / 'warmline.db'}"
         self.environment = {
             **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")},
@@ -99,11 +107,10 @@ class Product:
         }
         if redis_url is not None:
             self.environment["REDIS_URL"] = redis_url
-        self.processes: dict[str, subprocess.Popen[bytes] | Forked] = {}
+        self.processes: dict[str, Forked] = {}
 
     def __enter__(self) -> Self:
-        self._run("warmline.cli", "migrate")
-        self._run("tests.product")
+        self._prepare()
         self.start_simulator()
         self.start()
         return self
@@ -125,15 +132,7 @@ class Product:
             eventually(lambda: requests.get(f"{self.url}/readyz", timeout=2).ok, START_SECONDS, lambda: self.log("web"))
 
     def start_simulator(self) -> None:
-        with (self.folder / "simulator.log").open("ab") as log:
-            self.processes["simulator"] = subprocess.Popen(
-                [sys.executable, "-m", "simulator"],
-                cwd=ROOT,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.processes["simulator"] = SERVER.start(self.folder / "simulator.log", self.environment, "simulator")
         eventually(lambda: requests.get(f"{self.simulator_url}/healthz", timeout=2).ok, START_SECONDS)
 
     def kill(self, name: str) -> None:
@@ -177,13 +176,36 @@ class Product:
 
     def bring_forward(self, table: str, column: str) -> None:
         """What would be due later by this column is due now: a test need not wait for it."""
+        self._make_due(table, column, timedelta())
+
+    def put_off(self, table: str, column: str) -> None:
+        """What would be due soon by this column stands for minutes: a test may look at it at leisure."""
+        self._make_due(table, column, timedelta(minutes=5))
+
+    def reopens_every_line(self) -> None:
+        """None is closed early or paused any more."""
+        with self._past.begin() as connection:
+            connection.exec_driver_sql("UPDATE line SET paused_at = NULL, closed_at = NULL, closed_until = NULL")
+
+    def _make_due(self, table: str, column: str, later: timedelta) -> None:
         now = datetime.now(UTC).replace(tzinfo=None)
         with self._past.begin() as connection:
-            connection.exec_driver_sql(f"UPDATE {table} SET {column} = '{now}' WHERE {column} > '{now}'")
+            connection.exec_driver_sql(f"UPDATE {table} SET {column} = '{now + later}' WHERE {column} > '{now}'")
 
     @cached_property
     def _past(self) -> Engine:
         return create_engine(self.database_url, poolclass=NullPool)
+
+    def _prepare(self) -> None:
+        """Schema and demo organization. A file has them by a command once; from then on it is written as it was."""
+        file = self.folder / "warmline.db"
+        if self._is_file and Product.prepared:
+            file.write_bytes(Product.prepared)
+            return
+        self._run("warmline.cli", "migrate")
+        self._run("tests.product")
+        if self._is_file:
+            Product.prepared = file.read_bytes()
 
     def _run(self, *command: str) -> None:
         log = self.folder / "commands.log"
@@ -205,6 +227,17 @@ class Caller:
         self.is_in("menu")
         self.product.script("POST", f"/script/calls/{self.sid}/keys", digits=keys)
 
+    def insists_on(self, keys: str) -> None:
+        """Press keys until the menu is over: what is pressed between two of its questions is not heard."""
+
+        def is_through() -> bool:
+            if self.where == "menu":
+                self.product.script("POST", f"/script/calls/{self.sid}/keys", digits=keys)
+            return self.where != "menu"
+
+        self.is_in("menu")
+        eventually(is_through, what=f"{keys} was never heard")
+
     def hangs_up(self) -> None:
         self.product.script("POST", f"/script/calls/{self.sid}/hangup")
 
@@ -218,12 +251,12 @@ class Caller:
             said["text"] or "" for said in self.product.script("GET", f"/script/calls/{self.sid}")["heard"]
         )
 
-    def is_in(self, where: str, seconds: float = 15) -> None:
+    def is_in(self, where: str, seconds: float = PATIENCE_SECONDS) -> None:
         eventually(
             lambda: self.where == where, seconds, lambda: f"in {self.where}, never in {where}; heard: {self.heard}"
         )
 
-    def hears(self, words: str, seconds: float = 15) -> None:
+    def hears(self, words: str, seconds: float = PATIENCE_SECONDS) -> None:
         eventually(lambda: words in self.heard, seconds, lambda: f"never heard {words!r}, but: {self.heard}")
 
 
@@ -235,10 +268,9 @@ class Visitor:
         self.http = _http()
         self.http.headers["Accept"] = "application/json"
         page = self.http.get(f"{product.url}/login", headers={"Accept": "text/html"}, timeout=10)
-        answer = self.post("/login", {"email": email, "password": PASSWORD, "csrf_token": _token(page.text)})
+        self.http.headers["X-CSRFToken"] = _token(page.text)  # the session keeps it
+        answer = self.post("/login", {"email": email, "password": PASSWORD})
         assert answer.ok, answer.text
-        home = self.http.get(f"{product.url}/", headers={"Accept": "text/html"}, timeout=10)
-        self.http.headers["X-CSRFToken"] = _token(home.text)
 
     def get(self, path: str) -> Any:
         answer = self.http.get(self.product.url + path, timeout=10)
@@ -279,7 +311,7 @@ class Console(Visitor):
         answer = self.post("/console/status", {"status": status})
         assert answer.ok, answer.text
 
-    def offer(self, seconds: float = 15) -> dict[str, Any]:
+    def offer(self, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         return dict(eventually(lambda: self.state["offers"], seconds, f"{self.email} was offered nothing")[0])
 
     def accepts(self, offer: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ SAID = {
     "consoles": ["bare emit", "memory of a console", "with consoles", "p95"],
     "claims": [
         "30 waiting, 20 on shift",
+        "30 waiting, 20 there",
         "30 waiting, 20 free",
         "claim and insert, 30 waiting",
         "memory",

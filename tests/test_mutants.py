@@ -28,6 +28,9 @@ TWIN = RACES + "the_database_itself_refuses_the_twin_of[sqlite-{}]"
 WALK = "tests/contacts/test_walk.py::test_"
 ACCESS = "tests/web/test_access.py::test_"
 CALLING = "tests/contacts/test_calling_back.py::test_"
+TEXTS = "tests/contacts/test_texts.py::test_"
+HOURS = "tests/contacts/test_calling_hours.py::test_"
+UNHEARD = "tests/contacts/test_unheard_calls.py::test_"
 
 
 # Has imported nothing of ours: that is the mutant's own.
@@ -77,7 +80,7 @@ MUTANTS = [
         "warmline/contacts/connect.py",
         "        if lines.is_open(contact.line, now):\n",
         "        if True:\n",
-        CALLING + "a_peer_who_comes_up_after_closing_time_calls_nobody[sqlite]",
+        HOURS + "a_peer_who_comes_up_after_closing_time_calls_nobody[sqlite]",
     ),
     Mutant(
         "nobody else is asked while the caller's phone rings",
@@ -98,35 +101,63 @@ MUTANTS = [
         "warmline/contacts/calling_back.py",
         "        if finished and contact.calling != call:\n            return None  # settled already\n",
         "",
-        CALLING + "where_nobody_can_be_asked_a_call_counts_as_a_try_once_its_time_is_over[sqlite]",
+        UNHEARD + "where_nobody_can_be_asked_a_call_counts_as_a_try_once_its_time_is_over[sqlite]",
     ),
     Mutant(
         "of two who ask whether a call was made one makes it",
         "warmline/contacts/asking.py",
         "        if request.attempts != asked.attempts:\n",
         "        if False:\n",
-        CALLING + "of_two_processes_that_ask_at_once_one_makes_the_call[sqlite-lost again]",
+        UNHEARD + "of_two_processes_that_ask_at_once_one_makes_the_call[sqlite-lost again]",
     ),
     Mutant(
         "a call that may be somebody else's is nobody's",
         "warmline/contacts/asking.py",
         "elif _is_called_alone(session, contact, numbers) and advance(",
         "elif advance(",
-        CALLING + "of_two_who_are_called_at_one_number_only_the_webhooks_tell_whose_a_call_is[sqlite]",
+        UNHEARD + "of_two_who_are_called_at_one_number_only_the_webhooks_tell_whose_a_call_is[sqlite]",
     ),
     Mutant(
         "a claim that is stale makes no call",
         "warmline/contacts/outbox.py",
         "if request.claimed_at is None or request.claimed_at <= _now() - STALE:",
         "if False:",
-        CALLING + "whoever_has_claimed_a_call_and_was_stopped_for_long_does_not_make_it[sqlite]",
+        UNHEARD + "whoever_has_claimed_a_call_and_was_stopped_for_long_does_not_make_it[sqlite]",
     ),
     Mutant(
         "nobody is called while they still hear goodbye",
         "warmline/contacts/calling_back.py",
-        "        elif is_due and not _is_on_phone(session, contact):\n",
-        "        elif is_due:\n",
+        "(is_due or contact.callback_postponed) and not _is_on_phone(session, contact):\n",
+        "(is_due or contact.callback_postponed):\n",
         CALLING + "nobody_is_called_while_they_still_hear_goodbye[sqlite]",
+    ),
+    Mutant(
+        "whoever was put off is called as soon as the line is open again",
+        "warmline/contacts/calling_back.py",
+        "and_(Contact.callback_postponed, ~is_closed)",
+        "Contact.id.is_(None)",
+        HOURS + "a_line_that_is_reopened_early_calls_at_once[sqlite]",
+    ),
+    Mutant(
+        "of whoever was put off nobody is forgotten while nobody knows when the line opens",
+        "warmline/contacts/calling_back.py",
+        " or (contact.callback_at or now) + KEPT",
+        " or now",
+        HOURS + "whoever_said_yes_waits_until_somebody_reopens_the_line[sqlite]",
+    ),
+    Mutant(
+        "a callback that is due at a time that was set goes before whoever waits in order",
+        "warmline/contacts/calling_back.py",
+        "            if contact.callback_tries or contact.callback_postponed:",
+        "            if False:",
+        HOURS + "whoever_said_yes_waits_until_somebody_reopens_the_line[sqlite]",
+    ),
+    Mutant(
+        "a call that was asked for is not made after closing time",
+        "warmline/contacts/outbox.py",
+        "    if not is_open:",
+        "    if is_open is None:",
+        HOURS + "a_call_that_could_not_be_sent_before_closing_time_is_not_made_after_it[sqlite-not taken-False]",
     ),
     # The database's own last word
     unindexed("one live offer a peer", "offer", '"uq_offer_live_peer", "peer_id", unique=True', "a peer's live offer"),
@@ -550,6 +581,34 @@ MUTANTS = [
         "if isinstance(error, NotTaken) and request.attempts < LAST_ATTEMPT:",
         "if isinstance(error, NotTaken | Uncertain) and request.attempts < LAST_ATTEMPT:",
         WALK + "a_request_that_was_not_taken_is_sent_again_and_a_text_that_may_have_been_is_not[sqlite]",
+    ),
+    Mutant(
+        "a full line takes no new text",
+        "warmline/contacts/texts.py",
+        "    if calling_back.is_full(session, contact):\n",
+        "    if False:\n",
+        TEXTS + "a_full_line_turns_a_new_text_away_kindly_and_keeps_it[sqlite]",
+    ),
+    Mutant(
+        "whoever says STOP waits no longer",
+        "warmline/contacts/texts.py",
+        "            if thread.state in IN_QUEUE:\n",
+        "            if False:\n",
+        TEXTS + "whoever_wants_no_texts_waits_no_longer[sqlite]",
+    ),
+    Mutant(
+        "nobody else goes on with somebody whom no text reaches",
+        "warmline/contacts/parting.py",
+        "if contact.caller is not None and contact.caller.texts_stopped_at is not None:",
+        "if False:",
+        TEXTS + "whoever_wants_no_texts_and_loses_their_peer_is_offered_to_nobody_else[sqlite]",
+    ),
+    Mutant(
+        "what is written after STOP rings nowhere",
+        "warmline/contacts/texts.py",
+        "    if contact.caller is not None and contact.caller.texts_stopped_at is not None:  # no answer",
+        "    if False:  # no answer",
+        TEXTS + "what_is_written_between_stop_and_start_is_kept_and_rings_nowhere[sqlite]",
     ),
     Mutant(
         "nobody writes to whoever said STOP",

@@ -113,7 +113,7 @@ def test_a_spanish_caller_reaches_a_peer_who_speaks_spanish(product: Product, pe
     peer1.chooses("available")
     peer2.chooses("available")
     caller = Caller(product).dials()
-    caller.presses("2")
+    caller.insists_on("2")
     caller.hears("Gracias por esperar")
     peer2.accepts(peer2.offer())
     caller.is_in("conference")

@@ -63,12 +63,20 @@ def caller(product: Product, tidy: None) -> Iterator[Caller]:
         caller.hangs_up()
 
 
+@pytest.fixture(scope="session")
+def elsewhere(product: Product) -> list[Visitor]:
+    """The peers, at another login than that of a test."""
+    return [Visitor(product, f"{name}@example.org") for name in PEERS]
+
+
 @pytest.fixture
-def tidy(product: Product) -> Iterator[None]:
-    """Afterwards every contact is over and logged, and every peer is off."""
+def tidy(product: Product, elsewhere: list[Visitor]) -> Iterator[None]:
+    """Afterwards every line runs, every contact is over and logged, and every peer is off, wherever a test ended."""
     yield
-    for name in PEERS:
-        goes_off(Visitor(product, f"{name}@example.org"))
+    product.reopens_every_line()
+    for peer in elsewhere:
+        peer.http.close()  # the test may have ended the process at the other end of a connection that was kept
+        goes_off(peer)
 
 
 def goes_off(peer: Visitor) -> None:

@@ -1,12 +1,13 @@
 """What people do at their pages, step by step."""
 
 import re
+from contextlib import suppress
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
-from tests.product import Caller
+from tests.product import Caller, eventually
 
-SOON = 10_000  # ms: for what the phone company must do first
+SOON = 20_000  # ms: for what the phone company must do first
 
 
 def choose(page: Page, status: str) -> None:
@@ -18,7 +19,7 @@ def choose(page: Page, status: str) -> None:
 def waits(caller: Caller) -> None:
     """The caller dials, chooses English, and is in the queue."""
     caller.dials()
-    caller.presses("1")
+    caller.insists_on("1")
     caller.is_in("queue")
 
 
@@ -44,10 +45,21 @@ def report(page: Page) -> Locator:
 
 def log(page: Page) -> None:
     """Fill the report in and finish it."""
-    report(page).get_by_label("Support given").check()
-    report(page).get_by_label("Social").check()
+    ticks(report(page).get_by_label("Support given"))
+    ticks(report(page).get_by_label("Social"))
     report(page).get_by_role("button", name="Log this contact").click()
     expect(page.get_by_role("heading", name="You are ready")).to_be_visible()
+
+
+def ticks(box: Locator) -> None:
+    """Check it, also while what has just ended leaves the page above it: a click may meet what was there before."""
+
+    def is_ticked() -> bool:
+        with suppress(Error):
+            box.check()
+        return box.is_checked()
+
+    eventually(is_ticked)
 
 
 def notices(page: Page) -> Locator:

@@ -4,20 +4,21 @@ from playwright.sync_api import expect
 
 from tests.e2e.conftest import Enter
 from tests.e2e.looks import FITS, NARROW, PHONE, looks_well
-from tests.e2e.steps import call, choose, offer, report, takes, waits
+from tests.e2e.steps import SOON, call, choose, offer, report, takes, waits
 from tests.product import CALLER, GEORGIA, Caller, Product
 
 
-def test_the_console_through_a_call_and_the_board(enter: Enter, caller: Caller) -> None:
+def test_the_console_through_a_call_and_the_board(product: Product, enter: Enter, caller: Caller) -> None:
     peer, board = enter("peer1"), enter("supervisor")
     choose(peer, "Available")
     waits(caller)
     expect(offer(peer)).to_be_visible()
+    product.put_off("offer", "deadline")
     looks_well(peer)
     expect(board.get_by_text("offered to Robin Hale")).to_be_visible()
     looks_well(board)
     offer(peer).get_by_role("button", name="Accept").click()
-    expect(call(peer)).to_contain_text("Connected", timeout=10_000)
+    expect(call(peer)).to_contain_text("Connected", timeout=SOON)
     call(peer).get_by_text("Keypad").click()
     looks_well(peer)
     call(peer).get_by_text("Keypad").click()
@@ -65,6 +66,6 @@ def test_nothing_is_cut_off_on_a_narrow_screen(enter: Enter, caller: Caller) -> 
     for page in (peer, board):
         assert page.evaluate(FITS)
     offer(peer).get_by_role("button", name="Accept").click()
-    expect(call(peer)).to_contain_text("Connected", timeout=10_000)
+    expect(call(peer)).to_contain_text("Connected", timeout=SOON)
     call(peer).get_by_text("Keypad").click()
     assert peer.evaluate(FITS)

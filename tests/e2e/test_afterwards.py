@@ -14,7 +14,8 @@ from tests.e2e.steps import SOON, call, choose, offer, report, said, shown, take
 from tests.e2e.test_keyboard import goes_to, presses
 from tests.product import Caller, Product
 
-RESTS = re.compile(r"You are resting until \d+:\d\d [AP]M\.")
+UNTIL = r"until (?:[A-Z][a-z]{2} \d+, )?\d+:\d\d [AP]M"  # with the day, if at the line it is another one
+RESTS = re.compile(rf"You are resting {UNTIL}\.")
 HEAVY = "This one was heavy: give me time before the next"
 APART = "We should not be connected again"
 
@@ -80,7 +81,7 @@ def test_a_heavy_contact_and_a_rest_by_keyboard(enter: Enter, another: Caller) -
     expect(shown(peer)).to_contain_text(RESTS)
     expect(said(peer)).to_contain_text(RESTS)
     row = board.get_by_role("row").filter(has=board.get_by_role("rowheader", name="Robin Hale"))
-    expect(row).to_contain_text(re.compile(r"resting until \d+:\d\d [AP]M"))
+    expect(row).to_contain_text(re.compile(rf"resting {UNTIL}"))
     for page in (peer, board):
         looks_well(page)
     presses(peer, "I am ready")
@@ -117,7 +118,7 @@ def test_a_caller_wishes_for_a_veteran(enter: Enter, caller: Caller) -> None:
     caller.presses("1")
     caller.hears("To talk with a peer who is a veteran, press 2.")
     caller.hears("To talk with anyone, press 9 or stay on the line.")
-    caller.presses("2")
+    caller.insists_on("2")
     caller.is_in("queue")
     other.wait_for_timeout(2500)  # two ticks of the clock
     expect(offer(other)).to_have_count(0)

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Enter
-from tests.e2e.steps import SOON, alert, call, choose, log, notices, offer, report, said, shown, takes, waits
-from tests.product import Caller, Product
+from tests.e2e.steps import SOON, alert, call, choose, log, notices, offer, report, said, shown, takes, ticks, waits
+from tests.product import Caller, Product, eventually
 
 # Counts the tones of the ring, and keeps the notifications.
 LISTEN = """
@@ -55,14 +55,14 @@ def test_a_call_is_answered_and_logged_while_the_supervisor_watches(enter: Enter
     robin = board.get_by_role("row", name=re.compile("Robin Hale"))
     expect(robin).to_contain_text("talking")
     expect(board.get_by_text("nobody waiting")).to_have_count(3)
-    expect(call(peer).locator("time")).to_have_text(re.compile(r"0:0[1-9]"))
+    expect(call(peer).locator("time")).to_have_text(re.compile(r"0:(0[1-9]|[1-5]\d)"))
 
     call(peer).get_by_role("button", name="Mute").click()
     expect(call(peer).get_by_role("button", name="Mute")).to_have_attribute("aria-pressed", "true")
     expect(call(peer)).to_contain_text("you are muted")
 
     call(peer).get_by_role("button", name="End call").click()
-    expect(report(peer)).to_contain_text(re.compile(r"Wrap-up\s*(2:00|1:5\d)"))
+    expect(report(peer)).to_contain_text(re.compile(r"Wrap-up\s*(2:00|1:[3-5]\d)"))
     expect(robin).to_contain_text("in wrap-up")
     caller.is_in("ended")
     log(peer)
@@ -88,7 +88,7 @@ def test_an_offer_is_on_the_screen_within_a_second(enter: Enter, caller: Caller)
     expect(peer.locator("#connection")).to_have_text("Live")
     waits(caller)
     took = []
-    for _ in range(3):  # a machine that runs other tests beside this one may be slow once
+    for _ in range(6):  # a machine that runs other tests beside this one may be slow at times
         began = time.monotonic()
         peer.get_by_role("button", name="Available").click()
         expect(offer(peer)).to_be_visible(timeout=SOON)
@@ -107,8 +107,7 @@ def test_it_rings_until_it_is_answered(enter: Enter, caller: Caller) -> None:
     choose(peer, "Available")
     waits(caller)
     expect(offer(peer)).to_be_visible()
-    peer.wait_for_timeout(300)
-    assert peer.evaluate("tones") > 0
+    eventually(lambda: peer.evaluate("tones > 0 && notifications.length > 0"))
     (shown,) = peer.evaluate("notifications")
     assert shown["title"] == "Incoming call, Georgia line"
     assert shown["options"]["requireInteraction"]
@@ -129,7 +128,7 @@ def test_the_sound_is_chosen_and_tried(enter: Enter, tidy: None) -> None:
     peer.get_by_role("combobox", name="Ring").select_option("Bell")
     peer.get_by_label("Volume").fill("40")
     peer.get_by_role("button", name="Test the sound").click()
-    assert peer.evaluate("tones") > 0
+    eventually(lambda: peer.evaluate("tones") > 0)
     peer.reload()
     expect(peer.locator("#ring-sound")).to_have_value("bell")
     expect(peer.get_by_label("Volume")).to_have_value("40")
@@ -186,13 +185,13 @@ def test_whoever_talks_again_with_a_caller_whom_they_had_logged_logs_them_again(
     peer.on("dialog", lambda dialog: dialog.accept())  # "leave this page?"
     peer.reload()  # the leg is lost with the page
     expect(report(peer)).to_contain_text("Wrap-up", timeout=SOON)
-    report(peer).get_by_label("The connection dropped").check()
+    ticks(report(peer).get_by_label("The connection dropped"))
     report(peer).get_by_role("button", name="Log this contact").click()
     expect(peer.get_by_role("heading", name="You are ready")).to_be_visible()
     peer.get_by_role("region", name="My contacts").get_by_role("link").first.click()
     expect(report(peer).get_by_role("button", name="Save")).to_be_visible()
     # Whoever presses nothing is back in line after a quarter of a minute.
-    offer(peer).get_by_role("button", name="Accept").click(timeout=20_000)
+    offer(peer).get_by_role("button", name="Accept").click()
     expect(call(peer)).to_contain_text("Connected", timeout=SOON)
     expect(report(peer).get_by_role("button", name="Log this contact")).to_be_visible()
     report(peer).get_by_label("Notes").fill("Here again.")

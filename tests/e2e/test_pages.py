@@ -137,15 +137,6 @@ def some_history(product: Product) -> None:
     product.script("POST", f"/script/calls/{call['sid']}/hangup")
 
 
-@pytest.mark.parametrize("endpoint", PAGES)
-def test_axe_finds_nothing(enter: Enter, some_history: None, endpoint: str) -> None:
-    who, reach = PAGES[endpoint]
-    page = enter(who)
-    reach(page)
-    expect(page.locator("main h1")).to_have_count(1)
-    looks_well(page)
-
-
 # What Tab should come by, in the page's order; of some radio buttons it is one.
 FOCUSABLE = """
   [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")]
@@ -166,11 +157,19 @@ FOCUSED = f"""() => {{
 
 
 @pytest.mark.parametrize("endpoint", PAGES)
-def test_everything_is_reached_by_keyboard_and_seen_when_it_is(enter: Enter, some_history: None, endpoint: str) -> None:
+def test_axe_finds_nothing_and_everything_is_reached_by_keyboard(
+    enter: Enter, some_history: None, endpoint: str
+) -> None:
     who, reach = PAGES[endpoint]
     page = enter(who)
     reach(page)
     expect(page.locator("main h1")).to_have_count(1)
+    looks_well(page)
+    is_reached_by_keyboard_and_seen_when_it_is(page)
+
+
+def is_reached_by_keyboard_and_seen_when_it_is(page: Page) -> None:
+    """Everything that can have the focus."""
     wanted = set(range(page.evaluate(f"{FOCUSABLE}.length")))
     assert wanted
     page.evaluate("document.activeElement.blur()")

@@ -21,16 +21,19 @@ __all__ = ["sqlite_template"]
 EVENINGS = {str(day): [["17:00", "22:00"]] for day in range(7)}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def in_two_days() -> date:
     return datetime.now(weeks.PLACE).date() + timedelta(days=2)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def site(
     sqlite_template: Path, copied: Callable[[str], AbstractContextManager[str]], in_two_days: date
 ) -> Iterator[str]:
-    """A web process whose Georgia line is open in the evening, and was called on one evening in each of eight weeks."""
+    """A web process whose Georgia line is open in the evening, and was called on one evening in each of eight weeks.
+
+    The tests only look at it.
+    """
     with copied(f"sqlite:///{sqlite_template}") as url:
         db.bind(db.connect(url))
         with db.transaction() as session:

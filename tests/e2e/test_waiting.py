@@ -56,21 +56,35 @@ def beside(button: Locator) -> Locator:
 
 def test_what_is_quick_shows_no_sign(enter: Enter, tidy: None) -> None:
     peer = enter("peer1")
+    peer.clock.install()
+    peer.reload()
+    expect(peer.locator("#connection")).to_have_text("Live")
+    peer.clock.pause_at(peer.evaluate("Date.now() / 1000") + 5)
     peer.evaluate("""() => {
       window.busy = 0;
       new MutationObserver(() => window.busy++)
         .observe(document.body, {subtree: true, attributes: true, attributeFilter: ["aria-busy"]});
     }""")
-    choose(peer, "Break")
+    with held(peer, "**/status"):
+        button = peer.get_by_role("group", name="Choose my status").get_by_role("button", name="Break")
+        button.click()
+        peer.clock.run_for(299)
+        expect(peer.locator(".pressed")).to_be_empty()
+        assert peer.evaluate("busy") == 0
+    expect(button).to_have_attribute("aria-pressed", "true")
     assert peer.evaluate("busy") == 0
     expect(peer.locator(".pressed")).to_have_count(0)
 
 
-def test_accept_is_seen_to_wait_is_sent_once_and_says_when_it_failed(enter: Enter, caller: Caller) -> None:
+def test_accept_is_seen_to_wait_is_sent_once_and_says_when_it_failed(
+    product: Product, enter: Enter, caller: Caller
+) -> None:
     peer = enter("peer1", viewport=PHONE, **STILL)
     choose(peer, "Available")
     waits(caller)
     accept = offer(peer).get_by_role("button", name="Accept")
+    expect(accept).to_be_visible()
+    product.put_off("offer", "deadline")
     with broken(peer, "**/accept"):
         accept.click()
         expect(beside(accept)).to_have_text(OUR_FAULT)

@@ -8,7 +8,7 @@ from tests.e2e.conftest import Enter
 from tests.e2e.looks import FITS, NARROW, looks_well
 from tests.e2e.steps import SOON, choose, offer, shown, waits
 from tests.e2e.test_keyboard import goes_to
-from tests.product import Caller
+from tests.product import Caller, Product
 
 
 def follows(page: Page, name: str) -> None:
@@ -21,7 +21,7 @@ def test_why_a_caller_waits_is_answered_until_somebody_is_asked(enter: Enter, ca
     board, robin, marisol = enter("supervisor"), enter("peer1"), enter("peer2")
     choose(robin, "Available")
     caller.dials()
-    caller.presses("2")
+    caller.insists_on("2")
     caller.is_in("queue")
     expect(board.get_by_role("link", name="Why? Place 1 on the Georgia line")).to_be_visible()
     follows(board, "^Why\\? Place 1")
@@ -47,12 +47,13 @@ def test_why_a_caller_waits_is_answered_until_somebody_is_asked(enter: Enter, ca
     expect(board.get_by_role("heading", name="Georgia")).to_be_visible()
 
 
-def test_a_peer_asks_why_while_the_console_stays_open(enter: Enter, caller: Caller) -> None:
+def test_a_peer_asks_why_while_the_console_stays_open(product: Product, enter: Enter, caller: Caller) -> None:
     robin, marisol = enter("peer1"), enter("peer2")
     choose(marisol, "Available")
     choose(robin, "Break")
     waits(caller)
     expect(offer(marisol)).to_be_visible()
+    product.put_off("offer", "deadline")
     with robin.context.expect_page() as opened:
         follows(robin, "Why was I not asked?")
     page = opened.value

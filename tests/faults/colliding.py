@@ -93,8 +93,9 @@ class Hands:
                 self.go_on(engagement, phones.get(engagement.id), sids.get(engagement.contact_id))
         by_state = {state: [contact for contact in contacts if contact.state is state] for state in LIVE_CONTACT}
         waiting, arriving = by_state[ContactState.WAITING], by_state[ContactState.ARRIVING]
-        # Now and then somebody is free while nobody waits, so that several are rung for the next.
-        for contact in [*arriving[: max(0, len(self.peers) // 2 - len(waiting))], *waiting]:
+        # Only while nobody waits are several rung for one caller: then the next come, as many as half of the peers.
+        coming = arriving[: len(self.peers) // 2] if not waiting else []
+        for contact in [*coming, *waiting]:
             if contact.channel is Channel.VOICE and contact.queue_sid is None and self.is_mine(contact.id):
                 self.does(intake.queued, contact.id, QUEUE)  # for the first time, or back from a conference
         return bool(contacts)

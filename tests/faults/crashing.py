@@ -1,7 +1,8 @@
 """The product with a fuse: at one point, which the file CRASH_AT names, it kills its own processes as `kill -9` would.
 
-Points lie before and after every commit of a verb and every request to the phone company; each that is reached is
-written to CRASH_TRACE, with how often it was reached in this process since it started, or since CRASH_AT changed:
+Points lie before and after every commit of a verb that has written and every request to the phone company; each that
+is reached is written to CRASH_TRACE, with how often it was reached in this process since it started, or since CRASH_AT
+changed:
 
     before commit contacts.offers.accept #1
     after request move_caller #1
@@ -20,7 +21,7 @@ from typing import Any
 
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import event
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import ORMExecuteState, Session
 
 ROOT = Path(__file__).parent.parent.parent
 REQUESTS = ("move_caller", "redirect", "hang_up", "call", "calls_made", "end_conference", "send_text", "locate")
@@ -46,20 +47,11 @@ def reach(point: str) -> None:
 def lay_fuse() -> None:
     """Watch every commit and every request of this process; shorten the times that a test would only wait for."""
     from routing.facts import TIMES
-    from warmline import clock, db
+    from warmline import clock
     from warmline.contacts import outbox, parting
     from warmline.telephony.twilio_gateway import TwilioGateway
 
-    def before(session: Session) -> None:
-        if db._writing.get():
-            reach(f"before commit {verb()}")
-
-    def after(session: Session) -> None:
-        if db._writing.get():
-            reach(f"after commit {verb()}")
-
-    event.listen(Session, "before_commit", before)
-    event.listen(Session, "after_commit", after)
+    _watch_commits()
     for name in REQUESTS:
         _watch(TwilioGateway, name)
     clock.TICK_SECONDS = 0.4
@@ -69,6 +61,31 @@ def lay_fuse() -> None:
     if seconds := os.environ.get("CRASH_PATIENCE"):
         for name in ("ring", "connect", "wrap_up"):
             object.__setattr__(TIMES, name, timedelta(seconds=float(seconds)))
+
+
+def _watch_commits() -> None:
+    from warmline import db
+
+    def execute(state: ORMExecuteState) -> None:
+        if state.is_insert or state.is_update or state.is_delete:
+            state.session.info["has_written"] = True
+
+    def flush(session: Session, *_: object) -> None:
+        session.info["has_written"] = True
+
+    def before(session: Session) -> None:
+        if db._writing.get() and (session.info.get("has_written") or session.new or session.dirty or session.deleted):
+            session.info["has_written"] = True
+            reach(f"before commit {verb()}")
+
+    def after(session: Session) -> None:
+        if db._writing.get() and session.info.get("has_written"):
+            reach(f"after commit {verb()}")
+
+    event.listen(Session, "do_orm_execute", execute)
+    event.listen(Session, "before_flush", flush)
+    event.listen(Session, "before_commit", before)
+    event.listen(Session, "after_commit", after)
 
 
 def verb() -> str:

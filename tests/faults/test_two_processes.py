@@ -28,7 +28,7 @@ __all__ = ["complaints", "enter"]
 
 POLL = "const POLL_MS = 12_000;"
 QUICK_MS = 3000
-SOON = QUICK_MS + 2000  # ms
+SOON = QUICK_MS + 15_000  # ms
 ATTEMPTS = 200  # the kernel chooses the process that takes a connection
 
 

@@ -69,9 +69,10 @@ def test_who_works_there(email: str, role: str, languages: list[str] | None, lin
         account = session.scalars(select(Account).where(Account.email_hash == accounts.email_hash(email))).one()
         assert account.role == role
         assert (account.peer.languages if account.peer else None) == languages
-        on_shift = select(Line.name).join(Shift, Shift.line_id == Line.id).join(Peer, Peer.id == Shift.peer_id)
-        found = session.scalars(on_shift.where(Peer.account_id == account.id, Shift.ends_at.is_(None))).all()
-    assert set(found) == lines
+        on_shift = select(Line.name, Shift.ends_at).join(Shift, Shift.line_id == Line.id)
+        theirs = on_shift.join(Peer, Peer.id == Shift.peer_id).where(Peer.account_id == account.id)
+        found = [(name, ends_at) for name, ends_at in session.execute(theirs)]
+    assert set(found) == {(line, None) for line in lines}
     assert len(found) == len(lines)
 
 

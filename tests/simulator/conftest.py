@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from twilio.rest import Client
 
-from tests.simulator.world import Product, Simulator, client_for, start_simulator
+from tests.simulator.world import PATIENCE_SECONDS, Product, Simulator, client_for, start_simulator
 
 
 @pytest.fixture(scope="session")
@@ -22,15 +22,14 @@ def _simulator(_product: Product) -> Iterator[Simulator]:
     process, url = start_simulator(_product.base_url)
     yield Simulator(url)
     process.terminate()
-    process.wait(5)
+    process.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture
 def product(_product: Product, _simulator: Simulator) -> Product:
     """The product, with nothing remembered and nothing to say."""
     _simulator.ask("POST", "/script/reset")
-    _product.hooks.clear()
-    _product.replies.clear()
+    _product.forgets()
     return _product
 
 

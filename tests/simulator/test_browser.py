@@ -12,7 +12,16 @@ from playwright.sync_api import Error, Locator, Page, expect
 
 from simulator.page import BEAT, GRACE
 from tests.simulator.test_softphone import token
-from tests.simulator.world import CALLER, GEORGIA, Product, Simulator, eventually, start_simulator, twiml
+from tests.simulator.world import (
+    CALLER,
+    GEORGIA,
+    PATIENCE_SECONDS,
+    Product,
+    Simulator,
+    eventually,
+    start_simulator,
+    twiml,
+)
 
 CONSOLE = """<!doctype html><title>console</title><p id="said"></p><script type="module">
 const said = (words) => (document.querySelector("#said").textContent += words + ";");
@@ -107,16 +116,16 @@ def test_a_company_that_starts_anew_has_no_calls(page: Page, product: Product) -
         expect(phone.get_by_role("status")).to_have_text("Waiting in the queue")
     finally:
         first.kill()
-        first.wait(5)
+        first.wait(PATIENCE_SECONDS)
     expect(page.get_by_text("The phone company cannot be reached.")).to_be_visible()
     second, _ = start_simulator(product.base_url, SIMULATOR_PORT=url.rpartition(":")[2])
     try:
-        expect(phone.get_by_role("status")).to_have_text("Call ended", timeout=10_000)
+        expect(phone.get_by_role("status")).to_have_text("Call ended")
         phone.get_by_role("button", name="Dial").click()
         expect(phone.get_by_role("status")).to_have_text("Waiting in the queue")
     finally:
         second.terminate()
-        second.wait(5)
+        second.wait(PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("leaves", ["closes", "goes elsewhere", "loads it again"])
@@ -136,7 +145,7 @@ def test_a_telephone_whose_page_goes_away_hangs_up(
 def test_a_telephone_whose_page_crashes_hangs_up(page: Page, simulator: Simulator, queued: str) -> None:
     with suppress(Error):
         page.goto("chrome://crash")  # no event of the page runs any more
-    eventually(lambda: simulator.call(queued)["where"] == "ended", "the caller stayed in the queue", seconds=15)
+    eventually(lambda: simulator.call(queued)["where"] == "ended", "the caller stayed in the queue")
 
 
 def test_a_page_that_only_lost_its_stream_keeps_its_calls(product: Product, simulator: Simulator) -> None:
@@ -153,7 +162,7 @@ def test_a_page_that_only_lost_its_stream_keeps_its_calls(product: Product, simu
     time.sleep(GRACE + 3 * BEAT)
     assert simulator.call(sid)["where"] == "queue"
     second.close()
-    eventually(lambda: simulator.call(sid)["where"] == "ended", "the caller stayed in the queue", seconds=15)
+    eventually(lambda: simulator.call(sid)["where"] == "ended", "the caller stayed in the queue")
 
 
 def test_the_softphone_connects_and_hangs_up(page: Page, product: Product, simulator: Simulator) -> None:

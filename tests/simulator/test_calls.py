@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from twilio.rest import Client
 
@@ -10,6 +12,7 @@ from tests.simulator.world import (
     CALLER,
     GEORGIA,
     ILLINOIS,
+    PATIENCE_SECONDS,
     Product,
     Simulator,
     eventually,
@@ -68,8 +71,8 @@ def test_every_line_has_its_own_number(product: Product, simulator: Simulator) -
 
 def test_keys_end_a_prompt_and_go_to_the_action(product: Product, simulator: Simulator) -> None:
     product.replies["/twilio/voice/incoming"] = twiml(
-        "<Gather action='/chosen?menu=1' numDigits='2' timeout='60'><Say>Two keys</Say>"
-        "<Pause length='60'/><Say>Never heard</Say></Gather>"
+        "<Gather action='/chosen?menu=1' numDigits='2' timeout='600'><Say>Two keys</Say>"
+        "<Pause length='600'/><Say>Never heard</Say></Gather>"
     )
     product.replies["/chosen"] = twiml("<Say>Thanks</Say>")
     sid = simulator.dial()
@@ -83,7 +86,7 @@ def test_keys_end_a_prompt_and_go_to_the_action(product: Product, simulator: Sim
 
 
 def test_the_finishing_key_is_not_part_of_the_digits(product: Product, simulator: Simulator) -> None:
-    product.replies["/twilio/voice/incoming"] = twiml("<Gather action='/chosen' timeout='60'><Say>Go</Say></Gather>")
+    product.replies["/twilio/voice/incoming"] = twiml("<Gather action='/chosen' timeout='600'><Say>Go</Say></Gather>")
     sid = simulator.dial()
     simulator.hears(sid, "Go")
     simulator.press(sid, "12#")
@@ -91,13 +94,18 @@ def test_the_finishing_key_is_not_part_of_the_digits(product: Product, simulator
 
 
 def test_keys_before_the_prompt_do_not_count(product: Product, simulator: Simulator) -> None:
-    product.replies["/twilio/voice/incoming"] = twiml(
-        "<Say>Wait a moment, please do listen to all of this</Say>"
-        "<Gather action='/chosen' numDigits='1'><Say>Now</Say></Gather><Say>Silence</Say>"
-    )
+    pressed = threading.Event()
+
+    def prompt(_: dict[str, str]) -> str:
+        pressed.wait(PATIENCE_SECONDS)
+        return twiml("<Gather action='/chosen' numDigits='1'><Say>Now</Say></Gather><Say>Silence</Say>")
+
+    product.replies["/twilio/voice/incoming"] = twiml("<Say>Wait a moment</Say><Redirect>/prompt</Redirect>")
+    product.replies["/prompt"] = prompt
     sid = simulator.dial()
-    simulator.hears(sid, "Wait a moment, please do listen to all of this")
+    simulator.hears(sid, "Wait a moment")
     simulator.press(sid, "1")
+    pressed.set()
     simulator.hears(sid, "Silence")
     assert not product.to("/chosen")
 
@@ -214,7 +222,7 @@ def test_what_is_not_twiml_is_noted_and_passed_over(product: Product, simulator:
 def test_an_outbound_call_rings_until_it_is_answered(product: Product, simulator: Simulator, twilio: Client) -> None:
     product.replies["/screen"] = twiml("<Say>Press 1 to accept</Say><Pause length='600'/>")
     made = {"to": CALLER, "from_": GEORGIA, "url": f"{product.base_url}/screen"}
-    call = twilio.calls.create(**made, status_callback=f"{product.base_url}/progress")
+    call = twilio.calls.create(**made, timeout=600, status_callback=f"{product.base_url}/progress")
     assert (call.status, call.start_time) == ("queued", None), "it is not dialled yet"
     eventually(lambda: twilio.calls(call.sid).fetch().status == "ringing")
     simulator.ask("POST", f"/script/calls/{call.sid}/answer")
@@ -224,7 +232,7 @@ def test_an_outbound_call_rings_until_it_is_answered(product: Product, simulator
     assert product.wait_for("/progress").params["CallStatus"] == "completed"
     unanswered = twilio.calls.create(**made, timeout=5)
     eventually(lambda: twilio.calls(unanswered.sid).fetch().status == "no-answer")
-    cancelled = twilio.calls.create(**made)
+    cancelled = twilio.calls.create(**made, timeout=600)
     assert twilio.calls(cancelled.sid).update(status="canceled").status == "canceled"
 
 

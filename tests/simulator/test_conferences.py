@@ -171,12 +171,12 @@ def test_the_time_limit_ends_the_stay(room: Product, simulator: Simulator) -> No
 def test_a_third_party_is_called_in(room: Product, simulator: Simulator, twilio: Client) -> None:
     peer, _ = meet(room, simulator)
     conference = twilio.conferences(simulator.call(peer)["conference"]["sid"])
-    third = conference.participants.create(from_="+14045550101", to=OTHER, label="third")
+    third = conference.participants.create(from_="+14045550101", to=OTHER, label="third", timeout=600)
     assert third.status == "ringing"
     simulator.ask("POST", f"/script/calls/{third.call_sid}/answer")
     room.wait_for("/events", StatusCallbackEvent="participant-join", CallSid=third.call_sid)
     assert conference.participants("third").fetch().status == "connected"
-    other = conference.participants.create(from_="+14045550101", to=OTHER)
+    other = conference.participants.create(from_="+14045550101", to=OTHER, timeout=600)
     simulator.hang_up(other.call_sid)
     left = room.wait_for("/events", StatusCallbackEvent="participant-leave", CallSid=other.call_sid)
     assert left.params["ReasonParticipantLeft"] == "participant_add_failed"

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from simulator.settings import Settings, SettingsError
-from tests.simulator.world import Product, Simulator, start_simulator
+from tests.simulator.world import PATIENCE_SECONDS, Product, Simulator, start_simulator
 
 COMPLETE = {
     "PUBLIC_BASE_URL": "http://localhost:5000",
@@ -51,7 +51,7 @@ def test_the_script_interface_can_be_absent(product: Product) -> None:
         assert product.wait_for("/twilio/voice/incoming", CallSid=sid).signed
     finally:
         process.terminate()
-    assert process.wait(5) == 0
+    assert process.wait(PATIENCE_SECONDS) == 0
 
 
 def test_other_sites_in_the_same_browser_are_kept_out(simulator: Simulator) -> None:

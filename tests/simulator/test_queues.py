@@ -151,7 +151,7 @@ def test_a_question_while_waiting_costs_no_place(lines: Product, simulator: Simu
 def test_a_wait_document_that_fails_hands_the_caller_to_the_action(lines: Product, simulator: Simulator) -> None:
     lines.replies["/wait"] = (503, "text/plain", "")
     lines.replies["/left"] = twiml("<Enqueue waitUrl='/better' action='/left'>line</Enqueue>")
-    lines.replies["/better"] = twiml("<Say>Still in line</Say><Pause length='60'/>")
+    lines.replies["/better"] = twiml("<Say>Still in line</Say><Pause length='600'/>")
     sid = simulator.dial()
     simulator.hears(sid, "Still in line")
     assert lines.to("/left")[0].params["QueueResult"] == "error"

@@ -11,11 +11,11 @@ from twilio.rest import Client
 from tests.simulator.world import CALLER, GEORGIA, Product, Simulator, client_for, twiml
 
 
-def waiting(product: Product, simulator: Simulator, wait: str = "<Pause length='60'/>") -> tuple[str, str]:
+def waiting(product: Product, simulator: Simulator, wait: str = "<Pause length='600'/>") -> tuple[str, str]:
     """A caller in a queue: its SID and the queue's."""
     product.replies["/twilio/voice/incoming"] = twiml("<Enqueue waitUrl='/wait' action='/left'>line</Enqueue>")
     product.replies["/wait"] = twiml(wait)
-    product.replies["/join"] = twiml("<Say>Moved</Say><Pause length='60'/>")
+    product.replies["/join"] = twiml("<Say>Moved</Say><Pause length='600'/>")
     sid = simulator.dial()
     return sid, product.wait_for("/wait", CallSid=sid).params["QueueSid"]
 
@@ -47,7 +47,7 @@ def test_a_caller_who_is_not_in_the_queue_yet_is_no_member(
     An unknown instance is a 404 with code 20404: https://www.twilio.com/docs/api/errors/20404
     """
     _, queue = waiting(product, simulator)
-    product.replies["/twilio/voice/incoming"] = twiml("<Say>Menu</Say><Pause length='60'/>")
+    product.replies["/twilio/voice/incoming"] = twiml("<Say>Menu</Say><Pause length='600'/>")
     early = simulator.dial()
     simulator.hears(early, "Menu")
     refusal = refused(lambda: twilio.queues(queue).members(early).update(url=f"{product.base_url}/join"))

@@ -24,6 +24,7 @@ from tests.telephony.openapi import Wire
 
 ROOT = Path(__file__).parents[2]
 SPEED = 20  # seconds of the telephone world in one of ours
+PATIENCE_SECONDS = 20  # on a busy machine
 
 ACCOUNT = "AC" + "1" * 32
 TOKEN = "t" * 32
@@ -55,6 +56,18 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     request_queue_size = 64
 
+    def __init__(self, *address: Any) -> None:
+        super().__init__(*address)
+        self.under_way: set[Any] = set()  # from when the connection is taken until it is answered
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.under_way.add(request)
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        super().process_request_thread(request, client_address)
+        self.under_way.discard(request)
+
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, *_: object) -> None: ...
@@ -79,6 +92,15 @@ class Product:
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def forgets(self) -> None:
+        """Everything so far, and what has been sent but is not yet read: connections are taken in their order."""
+        with requests.Session() as http:
+            http.trust_env = False
+            http.get(self.base_url, timeout=PATIENCE_SECONDS)
+        eventually(lambda: not self._server.under_way, "a webhook is never answered")
+        self.hooks.clear()
+        self.replies.clear()
 
     def _serve(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)).decode()
@@ -112,7 +134,9 @@ class Product:
         return self.to(path, **params)[count - 1]
 
 
-def eventually(condition: Callable[[], Any], message: str = "it did not happen", seconds: float = 8) -> Any:
+def eventually(
+    condition: Callable[[], Any], message: str = "it did not happen", seconds: float = PATIENCE_SECONDS
+) -> Any:
     """Ask again and again until the answer is true; return it."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
