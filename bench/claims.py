@@ -26,10 +26,10 @@ from bench.product import Databases, House, each_kind, settings
 from bench.report import figure, heading, ratio
 from routing.states import ContactState, OfferState, PeerStatus
 from warmline import clock, db
-from warmline.app import wire
 from warmline.contacts import dispatch
 from warmline.models import Contact, Offer, Peer, Shift
 from warmline.models.base import new_id
+from warmline.wiring import wire
 
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(["warmline.app"])  # the product is imported once
@@ -64,8 +64,9 @@ class Queue:
                 connection.execute(text(statement))
             rows = [{"id": number} for number in range(waiting)]
             connection.execute(text("INSERT INTO bare VALUES (:id, 'Georgia', 0, :id, true)"), rows)
-        with house.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE" if house.engine.name == "postgresql" else "ANALYZE"))
+        if house.engine.name == "postgresql":  # as its autovacuum would; for SQLite nobody does so
+            with house.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(text("VACUUM ANALYZE"))
 
     @property
     def organization(self) -> str:
@@ -102,13 +103,33 @@ class Queue:
         self.withdraw()
         return took
 
+    def each_becomes_free_behind(self, count: int) -> list[float]:
+        """The same, while all in line wait for others, except so many at its end."""
+        others = sorted(self.contacts)[:-count]
+        self._speak("es", *others)
+        took = self.each_becomes_free(count)
+        self._speak("en", *others)
+        return took
+
     def each_comes(self, count: int) -> list[float]:
-        """All are free, and one contact after the other is there: the seconds of each decision."""
+        """All are free, none of them for those in line, and one contact after the other comes for whom they are.
+
+        Returns the seconds of each decision.
+        """
         self.choose(self.staffed, PeerStatus.AVAILABLE)
-        took = [self._decides(contact_id=contact) for contact in self.contacts[:count]]
+        self._speak("es", *self.contacts)
+        took = []
+        for contact in self.contacts[:count]:
+            self._speak("en", contact)
+            took.append(self._decides(contact_id=contact))
+        self._speak("en", *self.contacts)
         self.choose(self.staffed, PeerStatus.BREAK)
         self.withdraw()
         return took
+
+    def _speak(self, language: str, *contacts: str) -> None:
+        with db.transaction() as session:
+            session.execute(update(Contact).where(Contact.id.in_(contacts)).values(language=language))
 
     def all_are_free(self, workers: ProcessPoolExecutor, at_once: int) -> float:
         """Matches a second, while there are both contacts and peers."""
@@ -184,6 +205,7 @@ def weigh(url: str, organization: str) -> int:
 def speed(databases: Databases, runs: int, decisions: int, lengths: list[int], crowds: list[int]) -> None:
     """Decisions and matches, in turns with the floor, for each length of the queue."""
     frees: dict[tuple[int, int], list[float]] = defaultdict(list)
+    behind: dict[tuple[int, int], list[float]] = defaultdict(list)
     comes: dict[tuple[int, int], list[float]] = defaultdict(list)
     rates: dict[tuple[int, int], list[float]] = defaultdict(list)
     floors: dict[int, list[float]] = defaultdict(list)
@@ -198,6 +220,7 @@ def speed(databases: Databases, runs: int, decisions: int, lengths: list[int], c
                 for crowd in crowds:
                     queue.staff(crowd)
                     frees[queue.length, crowd].append(statistics.median(queue.each_becomes_free(decisions)))
+                    behind[queue.length, crowd].append(statistics.median(queue.each_becomes_free_behind(decisions)))
                     comes[queue.length, crowd].append(statistics.median(queue.each_comes(decisions)))
                     rates[queue.length, crowd].append(queue.all_are_free(workers, at_once))
         weights = []
@@ -207,6 +230,7 @@ def speed(databases: Databases, runs: int, decisions: int, lengths: list[int], c
             with ProcessPoolExecutor(1, FORKED) as scale:
                 weights.append(scale.submit(weigh, queue.house.url, queue.organization).result())
     decisions_at(f"{databases.kind}: a peer becomes free; medians of {runs} runs in turns", "on shift", frees)
+    decisions_at(f"{databases.kind}: a peer becomes free, for whom only the last {decisions} are", "there", behind)
     decisions_at(f"{databases.kind}: all are free, and a contact comes", "free", comes)
     heading(f"{databases.kind}: many are free, {at_once} process{'es' if at_once > 1 else ''}; matches a second")
     for length in lengths:
