@@ -40,11 +40,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     These are the minutes of kill -9, and the world of the fuzz, which each worker that has some of it learns anew.
 
-    A real browser beside three other workers on two cores is late at times: what failed in one is tried once more. The
-    summary names it, for it is a fault all the same: of the test, or of a page that is only right if it is quick.
+    Real processes and a real browser beside three other workers on two cores are late at times: what failed with one
+    that tests share is tried once more. The summary names it, for it is a fault all the same: of the test, or of a page
+    that is only right if it is quick. Where we kill, or let people collide, on purpose, nothing is tried twice.
     """
     for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
+        shared = {"browser", "product", "simulator"} & {*getattr(item, "fixturenames", ())}
+        if shared and "faults/" not in item.nodeid:
             item.add_marker(pytest.mark.flaky(reruns=1))
     long = ("faults/test_kill", "web/test_fuzz")
     items.sort(key=lambda item: next((place for place, name in enumerate(long) if name in item.nodeid), len(long)))

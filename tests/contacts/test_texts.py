@@ -140,7 +140,7 @@ def test_a_call_is_not_lost_because_a_console_is_silent(world: World) -> None:
 def test_after_an_outage_no_thread_is_moved_before_consoles_had_time_to_be_heard(world: World) -> None:
     world.available(world.peer1, world.peer2)
     contact_id = takes_up(world, world.peer1, CALLER)
-    outage = timedelta(hours=1)
+    between, outage = timedelta(seconds=4), timedelta(hours=1)
 
     class Minutes(threading.Event):
         """The clock runs, stands still for an hour, and runs on; only peer2's console comes back."""
@@ -148,15 +148,15 @@ def test_after_an_outage_no_thread_is_moved_before_consoles_had_time_to_be_heard
         ticks = 0
 
         def is_set(self) -> bool:
-            return self.ticks > 250
+            return self.ticks > 15 + TIMES.leave / between + 3
 
         def wait(self, seconds: float | None = None) -> bool:
             self.ticks += 1
-            world.now += timedelta(seconds=1) if self.ticks != 60 else outage
+            world.now += between if self.ticks != 15 else outage
             availability.seen(world.peer2, world.now)
-            if self.ticks <= 60:
+            if self.ticks <= 15:
                 availability.seen(world.peer1, world.now)
-            if self.ticks < 60 + TIMES.leave.total_seconds():
+            if self.ticks < 15 + TIMES.leave / between:
                 assert world.contact(contact_id).state == "connected", self.ticks
             return False
 
