@@ -632,6 +632,13 @@ MUTANTS = [
         GUARDS + "the_delivery_of_another_text_is_not_that_of_this_one[sqlite]",
     ),
     Mutant(
+        "after an outage a silent console is given time",
+        "warmline/clock.py",
+        "                    begun = at\n",
+        "                    begun = LONG_AGO\n",
+        TEXTS + "after_an_outage_no_thread_is_moved_before_consoles_had_time_to_be_heard[sqlite]",
+    ),
+    Mutant(
         "a call is asked for by one clock",
         "warmline/contacts/asking.py",
         "Leg.call_sid == call_sid, Leg.state != LegState.ENDED, Leg.checked_at <= now - ASK_AFTER",

@@ -154,7 +154,7 @@ def test_after_an_outage_no_thread_is_moved_before_consoles_had_time_to_be_heard
             self.ticks += 1
             world.now += between if self.ticks != 15 else outage
             availability.seen(world.peer2, world.now)
-            if self.ticks <= 15:
+            if self.ticks < 15:
                 availability.seen(world.peer1, world.now)
             if self.ticks < 15 + TIMES.leave / between:
                 assert world.contact(contact_id).state == "connected", self.ticks
