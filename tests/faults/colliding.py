@@ -1,8 +1,8 @@
 """One of many processes that serve the same contacts at once, on purpose at the same instant.
 
-`python -m tests.faults.colliding URL PLACE OF UNTIL [unguarded]` is process PLACE of OF, which acts until the Unix time
-UNTIL, or until everybody is served. It keeps nothing: whatever it does follows from what it reads, so it can be killed
-and started again at any moment. It is peers, callers, phone company and clock in one:
+`python -m tests.faults.colliding URL PLACE OF OVER [unguarded]` is process PLACE of OF, which acts until the file OVER
+is there, or until everybody is served. It keeps nothing: whatever it does follows from what it reads, so it can be
+killed and started again at any moment. It is peers, callers, phone company and clock in one:
 
 - Every BEAT all processes look, and all of them answer the same offers in the same order: where several peers are rung
   for a contact, different ones of them.
@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, event, select
@@ -57,9 +58,9 @@ class Hands:
         with db.reading() as session:
             self.peers = {peer.id: peer for peer in session.scalars(select(Peer))}
 
-    def serve(self, until: float) -> None:
+    def serve(self, over: Path) -> None:
         ticked = time.time() - TICK * self.chance.random()
-        while time.time() < until and self.beat():
+        while not over.exists() and self.beat():
             if time.time() > ticked + TICK:
                 ticked = time.time()
                 availability.all_seen(self.peers.values(), self.now())
@@ -161,7 +162,7 @@ class Hands:
         return None
 
 
-def main(url: str, place: str, of: str, until: str, *unguarded: str) -> None:
+def main(url: str, place: str, of: str, over: str, *unguarded: str) -> None:
     for name, seconds in SHORT.items():
         object.__setattr__(TIMES, name, timedelta(seconds=seconds))
     asking.ASK_AFTER = timedelta(hours=1)  # of the phone company, which would say of every call that all is well
@@ -173,7 +174,7 @@ def main(url: str, place: str, of: str, until: str, *unguarded: str) -> None:
     outbox.use(clock.now)
     if unguarded:
         take_locks_away(engine)
-    Hands(int(place), int(of)).serve(float(until))
+    Hands(int(place), int(of)).serve(Path(over))
 
 
 if __name__ == "__main__":
