@@ -26,6 +26,7 @@ from tests.servers import Databases, Redis
 SETTLED_WITHIN = 30  # seconds after a restart
 TRIES = 3  # to come by a point
 LOOKS_SECONDS = 0.25  # between two looks of a peer at the console
+PATIENT_SECONDS = 0.6  # likewise, where whole seconds are waited out: each look is work for four products
 LANES = 4  # products side by side: after a death most of the time is only waited for
 # Points that come round again and again: their first occurrence stands for the others.
 RECURRING = (
@@ -309,7 +310,7 @@ def walk(evening: Evening, journey: Journey) -> None:
         for person in people:
             with contextlib.suppress(requests.RequestException, AssertionError):
                 person.acts()
-        time.sleep(LOOKS_SECONDS)
+        time.sleep(PATIENT_SECONDS if journey.patience else LOOKS_SECONDS)
         with contextlib.suppress(AssertionError):
             unsettled = _unsettled(product, caller)
         if time.monotonic() > (evening.restarted_at or began) + SETTLED_WITHIN:
