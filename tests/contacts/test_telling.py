@@ -110,10 +110,21 @@ def test_who_waits_for_other_peers_makes_nobody_s_wait_longer(busy: World) -> No
 
 
 def test_somebody_free_makes_it_short(busy: World) -> None:
-    contact_id, _ = busy.waits(OTHER_CALLER)
-    parting.out_of_queue(contact_id, busy.now)  # so that peer2 is not asked at once
     busy.available(busy.peer2)
+    contact_id, _ = busy.waits(OTHER_CALLER)
+    assert busy.rings_at(busy.peer2).contact_id == contact_id
     assert hears(busy, contact_id) == Told(1, Minutes(0, 1))
+
+
+def test_a_peer_who_rings_for_the_caller_before_takes_that_one(busy: World) -> None:
+    busy.available(busy.peer2)
+    busy.waits(OTHER_CALLER)
+    busy.now += timedelta(seconds=1)
+    behind, _ = busy.waits("+14045550141")
+    while_it_rings = expects(busy, behind)
+    busy.accepts(busy.peer2)
+    assert while_it_rings == expects(busy, behind, waited=120), "the one before and the peer leave the line together"
+    assert while_it_rings.high > 1
 
 
 def test_whoever_is_not_in_line_yet_is_told_the_place_alone(busy: World) -> None:

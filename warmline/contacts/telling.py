@@ -60,7 +60,8 @@ def _expected(session: Session, contact: Contact, now: datetime) -> Minutes | No
         for peer in on_shift
         if not why_not(replace(peer, activity=Activity.IDLE, threads=0, rests_until=None), unasked, policy, now)
     ]
-    free = sum(1 for peer in serve if not why_not(peer, waiting, policy, now))
+    # Whoever rings is about to take somebody of this line: this caller, or one who is counted before.
+    free = sum(1 for peer in serve if peer.activity is Activity.OFFERED or not why_not(peer, waiting, policy, now))
     spans = session.execute(
         select(Engagement.active_at, Engagement.done_at)
         .join(Contact, Contact.id == Engagement.contact_id)
