@@ -370,7 +370,7 @@ def test_a_full_queue_offers_a_callback_or_turns_away_kindly(world: World) -> No
     contact, _ = world.arrives(OTHER_CALLER)
     contact, admission, _ = intake.choose_language(contact.id, "en", world.now)
     assert (contact.state, admission) == ("waiting", intake.Admission.QUEUE)
-    assert calling_back.plan(contact.id, world.now).full
+    assert not calling_back.plan(contact.id, world.now).may_wait
     refused = intake.not_booked(contact.id, world.now)
     assert (refused.state, refused.ended_how) == ("missed", "queue_full")
 
@@ -400,7 +400,7 @@ def test_whoever_has_waited_is_not_turned_away_by_a_full_queue_for_having_asked_
     parting.leg_ended(peer_sid, world.now)
     world.now += timedelta(seconds=61)
     wants(world, contact_id)
-    assert not calling_back.plan(contact_id, world.now).full
+    assert calling_back.plan(contact_id, world.now).may_wait
     assert intake.not_booked(contact_id, world.now).state == "waiting"
 
 

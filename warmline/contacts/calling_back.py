@@ -21,7 +21,7 @@ from warmline.contacts import dispatch, holding, legs, news, outbox, parting
 from warmline.db import reading, transaction
 from warmline.models import Caller, Channel, Contact, Leg, Line, RequestKind
 from warmline.models.history import advance, begin, record
-from warmline.people import lines
+from warmline.people import lines, roster
 
 KEY = "2"  # in the wait room: to hang up and be called
 TELL_AGAIN = timedelta(minutes=2)
@@ -47,11 +47,15 @@ _BOOKED = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a caller who books is to be told. `number` is None if it must be typed; `opens` is set if we are closed."""
+    """What a caller who books is to be told.
+
+    `number` is None if it must be typed; `opens` is set if we are closed. `may_wait`: there is a line to go back to for
+    whoever does not book, and somebody who serves it.
+    """
 
     number: str | None
     opens: datetime | None
-    full: bool
+    may_wait: bool
     asks_later: bool
 
 
@@ -125,10 +129,11 @@ def plan(contact_id: str, now: datetime) -> Plan:
         contact = session.get_one(Contact, contact_id)
         is_open = lines.is_open(contact.line, now)
         own = contact.caller.number if contact.caller else None
+        is_served = is_open or bool(roster.spoken_on_shift(session, contact.line, now))
         return Plan(
             number=contact.callback_number or own,
             opens=None if is_open else lines.opens_next(contact.line, now),
-            full=is_full(session, contact),
+            may_wait=is_served and not is_full(session, contact),
             asks_later=is_open and _closes_soon(contact.line, now),
         )
 

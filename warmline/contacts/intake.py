@@ -145,6 +145,14 @@ def stay(contact_id: str, now: datetime) -> Contact:
         return contact
 
 
+def told_again(contact_id: str, now: datetime) -> None:
+    """Who is told that nobody speaks their language, and pressed another key, hears it again: they are not lost."""
+    with transaction() as session:
+        contact = holding.contact(session, contact_id)
+        if contact.unqueued_at is not None:
+            contact.unqueued_at = now
+
+
 def give_up(contact_id: str, now: datetime) -> Contact:
     """Nobody speaks the caller's language, and the caller wants neither another nor to wait: over, kindly."""
     with transaction() as session:

@@ -203,17 +203,20 @@ def wait(
     return str(response)
 
 
-def read_back(contact_id: str, language: str, number: str, reason: str = "", attempt: int = 1) -> str:
+def read_back(
+    contact_id: str, language: str, number: str, reason: str = "", attempt: int = 1, *, may_wait: bool = True
+) -> str:
     """The number that we would call, digit by digit: confirmed by 1, another one by 2; silence asks without a key.
 
-    `reason` says why the caller is asked, if they did not ask for it themselves.
+    `reason` says why the caller is asked, if they did not ask for it themselves; `may_wait`, whether silence leads
+    back into the line.
     """
     response = VoiceResponse()
     path = f"/twilio/voice/contacts/{contact_id}/book?step=confirm&try={attempt}"
     gather = Gather(num_digits=1, timeout=BOOKING_SECONDS, action=url(path), method="POST")
     if reason:
         gather.say(reason, language=_words(language)["say"])
-    _say(gather, language, "callback_confirm", number=digits(number))
+    _say(gather, language, "callback_confirm" if may_wait else "callback_confirm_only", number=digits(number))
     response.append(gather)
     response.redirect(url(path), method="POST")
     return str(response)
@@ -243,10 +246,10 @@ def ask_later(contact_id: str, language: str) -> str:
     return str(response)
 
 
-def called(contact_id: str, call: str, language: str) -> str:
-    """Whoever picks up: nothing here says who calls, or why. A key takes the call; without one it ends."""
+def called(contact_id: str, call: str, language: str, attempt: int = 1) -> str:
+    """Whoever picks up: nothing here says who calls, or why. 1 takes the call; without a key it ends."""
     response = VoiceResponse()
-    path = f"/twilio/voice/contacts/{contact_id}/called?call={call}"
+    path = f"/twilio/voice/contacts/{contact_id}/called?call={call}&try={attempt}"
     for _ in range(2):
         gather = Gather(num_digits=1, timeout=MENU_SECONDS, action=url(path), method="POST")
         _say(gather, language, "called")

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
+from routing.ranking import Priority
 from routing.states import IN_QUEUE, LIVE_CONTACT, ContactState
 from warmline import clock
 from warmline.contacts import allowance, calling_back, connect, intake, parting, survey, telling, wishes
@@ -81,6 +82,7 @@ def instead(contact_id: str) -> Response:
     if chosen in contact.line.languages:
         return answer(_admit(contact, chosen, now))
     if keys and attempt < twiml.MENU_TRIES:
+        intake.told_again(contact.id, now)
         _, spoken = intake.choices(contact.id, now)
         return answer(twiml.instead(contact.id, contact.language, spoken, attempt + 1))
     return answer(_next_for(intake.give_up(contact.id, now)))
@@ -227,7 +229,10 @@ def called(contact_id: str) -> Response:
     if _keys() == "1":
         contact = calling_back.take(contact.id, call_sid, now)
     if contact.callback_at is not None:
-        return answer(twiml.hang_up() if _keys() else twiml.called(contact.id, call, contact.language))
+        attempt = number("try", 1)
+        if _keys() and attempt >= twiml.MENU_TRIES:
+            return answer(twiml.hang_up())
+        return answer(twiml.called(contact.id, call, contact.language, attempt + 1 if _keys() else attempt))
     engagement = connect.caller_may_join(contact.id, now)
     if engagement is not None:
         return answer(twiml.caller_into(contact.id, engagement.id, engagement.conference_name))
@@ -343,7 +348,10 @@ def _back(contact_id: str) -> Response:
         return answer(twiml.nothing())
     contact = parting.caller_back(_contact(contact_id).id, now, request.args.get("engagement", ""))
     if contact.state in LIVE_CONTACT and contact.state is not ContactState.CONNECTED:
-        return answer(twiml.dropped(contact.id, contact.line_id, contact.language))
+        if contact.priority >= Priority.DROPPED:
+            return answer(twiml.dropped(contact.id, contact.line_id, contact.language))
+        if contact.booking_at is None and intake.choices(contact.id, now)[0] is intake.Prospect.WAIT:
+            return answer(_enqueue(contact, now, "not_connected"))
     return answer(_next_for(contact))
 
 
@@ -365,12 +373,13 @@ def _booking(contact: Contact, now: datetime, attempt: int = 1) -> str:
     plan, language, reason = calling_back.plan(contact.id, now), contact.language, ""
     if plan.opens is not None:
         words = twiml.reopening(language, plan.opens, now)
-        reason = twiml.sentence(language, "callback_closed", reopening=words)
-    elif plan.full:
-        reason = twiml.sentence(language, "callback_full")
+        reason = twiml.sentence(language, "callback_closing" if plan.may_wait else "callback_closed", reopening=words)
+    elif not plan.may_wait:
+        told = allowance.in_advance(contact, now) if attempt == 1 else ""
+        reason = " ".join(sentence for sentence in (twiml.sentence(language, "callback_full"), told) if sentence)
     if plan.number is None:
         return twiml.ask_number(contact.id, language, reason, attempt)
-    return twiml.read_back(contact.id, language, plan.number, reason, attempt)
+    return twiml.read_back(contact.id, language, plan.number, reason, attempt, may_wait=plan.may_wait)
 
 
 def _of_callback(contact: Contact, now: datetime) -> str | None:
@@ -447,9 +456,10 @@ def _wish_or_enqueue(contact: Contact, now: datetime, attempt: int = 1) -> str:
     return twiml.wish_menu(contact.id, contact.language, wanted, attempt) if wanted else _enqueue(contact, now)
 
 
-def _enqueue(contact: Contact, now: datetime) -> str:
-    """Into the queue; who arrives hears before that what is left of today, if it is little."""
+def _enqueue(contact: Contact, now: datetime, why: str = "") -> str:
+    """Into the queue; who arrives hears before that what is left of today, if it is little; who comes back, `why`."""
     told = allowance.in_advance(contact, now) if contact.state is ContactState.ARRIVING else ""
+    told = twiml.sentence(contact.language, why) if why else told
     return twiml.enqueue(contact.id, contact.line_id, contact.language, told)
 
 
