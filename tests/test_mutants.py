@@ -97,6 +97,13 @@ MUTANTS = [
         CALLING + "the_end_of_the_first_call_told_again_later_ends_nothing[sqlite]",
     ),
     Mutant(
+        "a number that only looks like one is not called",
+        "warmline/people/callers.py",
+        "if phonenumbers.number_type(parsed) not in CALLABLE:",
+        "if not phonenumbers.is_possible_number(parsed):",
+        CALLING + "whoever_cannot_be_called_where_they_call_from_must_type_a_number[sqlite-+15550100]",
+    ),
+    Mutant(
         "a call that was given up is counted once",
         "warmline/contacts/calling_back.py",
         "        if finished and contact.calling != call:\n            return None  # settled already\n",

@@ -8,7 +8,6 @@ like any other from then on, and so is a caller who calls the line themselves me
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import phonenumbers
 from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
@@ -21,14 +20,14 @@ from warmline.contacts import dispatch, holding, legs, news, outbox, parting
 from warmline.db import reading, transaction
 from warmline.models import Caller, Channel, Contact, Leg, Line, RequestKind
 from warmline.models.history import advance, begin, record
-from warmline.people import lines
+from warmline.people import callers, lines
 
 KEY = "2"  # in the wait room: to hang up and be called
 TELL_AGAIN = timedelta(minutes=2)
 CLOSES_SOON = timedelta(hours=2)  # then a caller is asked whether we may call after the next opening
 KEPT = timedelta(days=7)  # how long a call is owed while nobody knows when the line opens
 LOOK_AGAIN = timedelta(seconds=10)
-COUNTRY = "US"  # of a number that is typed without one
+COUNTRY, COUNTRY_CODE = "US", "+1"  # of a number that is typed without one; nobody types any other
 BOOKABLE = (ContactState.WAITING, ContactState.OFFERED)
 
 # Built once, for every call asks.
@@ -124,9 +123,8 @@ def plan(contact_id: str, now: datetime) -> Plan:
     with reading() as session:
         contact = session.get_one(Contact, contact_id)
         is_open = lines.is_open(contact.line, now)
-        own = contact.caller.number if contact.caller else None
         return Plan(
-            number=contact.callback_number or own,
+            number=contact.callback_number or _own_number(contact),
             opens=None if is_open else lines.opens_next(contact.line, now),
             full=is_full(session, contact),
             asks_later=is_open and _closes_soon(contact.line, now),
@@ -140,16 +138,13 @@ def is_booking(contact: Contact) -> bool:
 
 def note_number(contact_id: str, typed: str, now: datetime) -> bool:
     """The number that the caller typed, to be read back; False if nobody can be called there."""
-    try:
-        parsed = phonenumbers.parse(typed, COUNTRY)
-    except phonenumbers.NumberParseException:
-        return False
-    if not phonenumbers.is_possible_number(parsed) or parsed.country_code != 1:
+    number = callers.callable_at(typed, COUNTRY)
+    if number is None or not number.startswith(COUNTRY_CODE):
         return False
     with transaction() as session:
         contact = holding.contact(session, contact_id)
         if contact.booking_at is not None:
-            contact.callback_number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+            contact.callback_number = number
         return True
 
 
@@ -163,7 +158,7 @@ def book(contact_id: str, now: datetime, *, later: bool = False) -> Contact:
         contact = holding.contact(session, contact_id)
         if contact.booking_at is None or contact.state not in BOOKABLE:
             return contact
-        if contact.caller is None and contact.callback_number is None:
+        if contact.callback_number is None and _own_number(contact) is None:
             return contact
         if not _may_call(contact.line, now):  # closed since they were asked: on the phone they are served
             contact.booking_at = contact.callback_number = None
@@ -338,6 +333,11 @@ def _may_call(line: Line, now: datetime) -> bool:
 
 def _closes_soon(line: Line, now: datetime) -> bool:
     return not hours.is_open(line.hours, line.time_zone, now + CLOSES_SOON, line.holidays)
+
+
+def _own_number(contact: Contact) -> str | None:
+    """The number from which they call, if we can call them there; else they are asked to type one."""
+    return callers.callable_at(contact.caller.number) if contact.caller is not None else None
 
 
 def _policy(contact: Contact) -> Policy:
