@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from routing import hours
 from routing.facts import TIMES
 from routing.policy import Policy, StepKind, read
 from routing.ranking import Priority
@@ -24,7 +23,7 @@ from warmline.people import callers, lines
 
 KEY = "2"  # in the wait room: to hang up and be called
 TELL_AGAIN = timedelta(minutes=2)
-CLOSES_SOON = timedelta(hours=2)  # then a caller is asked whether we may call after the next opening
+CLOSES_SOON = timedelta(hours=2)  # if it does, for a break too, a caller is asked about the time after the next opening
 KEPT = timedelta(days=7)  # how long a call is owed while nobody knows when the line opens
 LOOK_AGAIN = timedelta(seconds=10)
 COUNTRY, COUNTRY_CODE = "US", "+1"  # of a number that is typed without one; nobody types any other
@@ -332,7 +331,7 @@ def _may_call(line: Line, now: datetime) -> bool:
 
 
 def _closes_soon(line: Line, now: datetime) -> bool:
-    return not hours.is_open(line.hours, line.time_zone, now + CLOSES_SOON, line.holidays)
+    return lines.open_between(line, now, now + CLOSES_SOON) != [(now, now + CLOSES_SOON)]
 
 
 def _own_number(contact: Contact) -> str | None:
