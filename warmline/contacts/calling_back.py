@@ -281,11 +281,25 @@ def _give_up_call(session: Session, contact: Contact, now: datetime) -> None:
         contact.callback_due_at = now + LOOK_AGAIN  # the phone company is asked about it meanwhile
     elif legs.unclaim_call(session, contact, now):  # it was never made: no try
         _not_made(session, contact, "call_not_made", now + parting.PAUSES[0], now)
-    elif states == {RequestState.REFUSED} and not lines.is_open(contact.line, now):
-        contact.calling = None
-        _not_made(session, contact, "outside_hours", now, now)
+    elif states == {RequestState.REFUSED} and (refusals := outbox.refusals(session, contact))[-1:] != [True]:
+        _refused(session, contact, refusals.count(False), now)
     else:
         parting.not_reached(session, contact, now)
+
+
+def _refused(session: Session, contact: Contact, times: int, now: datetime) -> None:
+    """No phone has rung, and it is not the number's fault: no try. Asked again after a pause, each twice the last.
+
+    A caller is not owed a call for longer than a week by a line that may not make it.
+    """
+    contact.calling = None
+    if not lines.is_open(contact.line, now):
+        _not_made(session, contact, "outside_hours", now, now)
+        return
+    pause = parting.PAUSES[0] * 2 ** (times - 1)
+    _not_made(session, contact, "call_not_made", now + pause, now)
+    if pause > KEPT:
+        parting.unreached(session, contact, "call_not_made", now)
 
 
 def _not_made(session: Session, contact: Contact, reason: str, due_at: datetime, now: datetime) -> None:
