@@ -21,7 +21,7 @@ from tests.web.test_hooks import (
     nobody_on_shift,
     sid,
 )
-from warmline import clock
+from warmline import clock, db
 from warmline.contacts import parting
 from warmline.models import Contact
 from warmline.telephony import twiml
@@ -163,7 +163,9 @@ def test_a_call_that_nobody_takes_frees_the_peer(twilio: Twilio, cast: Cast, sta
         assert heard.verbs[-1] == "Hangup"
     twilio.asks(address.replace("/called", "/call"), over=True, CallSid=ours, CallStatus=status)
     assert walk.state(cast.peer1)["activity"] == "idle"
-    assert contact.state == "connecting"
+    with db.reading() as session:
+        contact = session.get_one(Contact, contact.id)
+    assert (contact.state, contact.callback_tries) == ("waiting", 1)
 
 
 def test_a_call_that_nobody_waits_for_any_more_says_so(twilio: Twilio, cast: Cast) -> None:
