@@ -97,6 +97,27 @@ MUTANTS = [
         CALLING + "the_end_of_the_first_call_told_again_later_ends_nothing[sqlite]",
     ),
     Mutant(
+        "a call that was refused, though not for its number, is no try",
+        "warmline/contacts/calling_back.py",
+        "(refusals := outbox.refusals(session, contact))[-1:] != [True]:",
+        "(refusals := outbox.refusals(session, contact)) is None:",
+        UNHEARD + "a_refusal_takes_away_no_try_of_whoever_does_not_answer[sqlite]",
+    ),
+    Mutant(
+        "a number that cannot be called is a try",
+        "warmline/contacts/calling_back.py",
+        "(refusals := outbox.refusals(session, contact))[-1:] != [True]:",
+        "(refusals := outbox.refusals(session, contact)) is not None:",
+        UNHEARD + "a_call_that_is_refused_for_its_number_is_a_try_and_frees_the_peer[sqlite-21211]",
+    ),
+    Mutant(
+        "a number that only looks like one is not called",
+        "warmline/people/callers.py",
+        "if phonenumbers.number_type(parsed) not in CALLABLE:",
+        "if not phonenumbers.is_possible_number(parsed):",
+        CALLING + "whoever_cannot_be_called_where_they_call_from_must_type_a_number[sqlite-+15550100]",
+    ),
+    Mutant(
         "a call that was given up is counted once",
         "warmline/contacts/calling_back.py",
         "        if finished and contact.calling != call:\n            return None  # settled already\n",

@@ -31,9 +31,46 @@ def test_nobody_is_called_after_closing_time_without_a_yes(world: World) -> None
     world.now += timedelta(seconds=UNTIL_FIVE)
     world.pass_time(2)
     assert world.contact(contact_id).state == "unreached"
-    assert len(words_sent(world)) == 1
+    (told,) = words_sent(world)
+    assert "closed now" in told, "nobody has called, and nobody says so"
+    assert "opens again on Saturday at 9 AM" in told
+    assert not any(word in told.lower() for word in ("warm", "peer", "988", "crisis", "georgia"))
     world.available(world.peer1)
     assert world.offer_to(world.peer1) is None
+
+
+@pytest.mark.parametrize(
+    ("spans", "asked"),
+    [
+        pytest.param([["09:00", "17:00"]], False, id="three hours before closing"),
+        pytest.param([["09:00", "16:00"]], False, id="two hours before it"),
+        pytest.param([["09:00", "15:59"]], True, id="less than that"),
+        pytest.param([["09:00", "14:30"], ["15:30", "20:00"]], True, id="before a break"),
+        pytest.param([["09:00", "14:30"], ["14:30", "20:00"]], False, id="hours without a gap"),
+        pytest.param([["00:00", "24:00"]], False, id="around the clock"),
+    ],
+)
+def test_whoever_books_within_two_hours_of_a_closing_is_asked_about_the_next_opening(
+    world: World, spans: list[list[str]], asked: bool
+) -> None:
+    promises(world, hours={str(day): spans for day in range(7)})
+    contact_id, _ = world.waits()
+    world.now += timedelta(hours=1)  # it is 14:00
+    wants(world, contact_id)
+    assert calling_back.plan(contact_id, world.now).asks_later == asked
+
+
+def test_whoever_said_yes_before_a_break_is_called_after_it(world: World) -> None:
+    promises(world, hours={str(day): [["09:00", "13:30"], ["14:30", "20:00"]] for day in range(7)})
+    contact_id, _ = books(world, later=True)
+    world.pass_time(3600, every=60)
+    assert (world.contact(contact_id).state, words_sent(world)) == ("waiting", [])
+    world.available(world.peer1)
+    assert world.offer_to(world.peer1) is None
+    opens = world.contact(contact_id).callback_due_at
+    assert opens is not None
+    world.pass_time((opens - world.now).total_seconds(), every=60)
+    assert world.rings_at(world.peer1).contact_id == contact_id
 
 
 def test_whoever_said_yes_is_called_after_the_next_opening(world: World) -> None:

@@ -16,6 +16,7 @@ from tests.contacts.booked import (
     promises,
     takes,
     the_request,
+    words_sent,
 )
 from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, QUEUE, World
 from warmline import clock
@@ -24,6 +25,12 @@ from warmline.models import Engagement, Leg, Offer
 from warmline.telephony.gateway import Membership, NotTaken, Refused, Uncertain
 
 HOW = pytest.mark.parametrize("how", ["answer lost", "killed"])
+
+
+def refused(answer: str) -> Refused:
+    """As Twilio puts it: an HTTP status, and mostly a code."""
+    status, _, code = answer.partition(" ")
+    return Refused(answer, int(status), int(code or 0))
 
 
 def is_given_up(world: World) -> tuple[str, Engagement]:
@@ -54,14 +61,69 @@ def test_a_call_that_certainly_was_not_made_is_asked_for_again(world: World) -> 
     assert world.contact(engagement.contact_id).state == "connected"
 
 
-def test_a_call_that_is_refused_is_a_try_and_frees_the_peer(world: World) -> None:
+@pytest.mark.parametrize("code", [21211, 13224])
+def test_a_call_that_is_refused_for_its_number_is_a_try_and_frees_the_peer(world: World, code: int) -> None:
     promises(world)
     contact_id, _ = books(world)
     world.available(world.peer1)
-    world.company.failures = [Refused("400 21211", 400, 21211)]
+    world.company.failures = [Refused(f"400 {code}", 400, code)]
     world.comes_up(world.accepts(world.peer1))
     world.pass_time(2)
     assert_it_was_one_try(world, contact_id)
+
+
+@pytest.mark.parametrize("answer", ["401 20003", "404"])
+def test_a_call_that_is_refused_for_another_reason_is_no_try_and_is_made_later(world: World, answer: str) -> None:
+    """Our token was changed, the account is suspended, a mistake of ours: no phone has rung."""
+    promises(world)
+    contact_id, _ = books(world)
+    world.available(world.peer1)
+    for pause in (5, 10):
+        world.company.failures = [refused(answer)]
+        world.comes_up(world.accepts(world.peer1))
+        world.pass_time(2)
+        assert world.activity(world.peer1) == "idle"
+        world.pass_time(pause * 60 - 10)
+        assert world.offer_to(world.peer1) is None
+        world.pass_time(15)
+    engagement, sid = is_rung(world, world.peer1)
+    contact = world.contact(contact_id)
+    assert (contact.state, contact.callback_tries) == ("connecting", 0)
+    assert words_sent(world) == [], "nobody has called them"
+    takes(world, engagement, sid)
+    assert world.contact(contact_id).state == "connected"
+
+
+def test_a_refusal_takes_away_no_try_of_whoever_does_not_answer(world: World) -> None:
+    promises(world)
+    contact_id, _ = books(world)
+    world.available(world.peer1)
+    _, sid = is_rung(world, world.peer1)
+    lets_ring(world, sid)
+    world.pass_time(5 * 60 + 5)
+    world.company.failures = [refused("401 20003")]
+    world.comes_up(world.accepts(world.peer1))
+    world.pass_time(2)
+    assert_it_was_one_try(world, contact_id)
+    world.pass_time(5 * 60 + 5)
+    assert world.rings_at(world.peer1).contact_id == contact_id
+
+
+def test_nobody_is_owed_a_call_for_ever_by_a_line_that_may_make_none(world: World) -> None:
+    """Peers are asked less and less often, and at last no more."""
+    promises(world)
+    contact_id, _ = books(world)
+    refusals = 0
+    while world.contact(contact_id).state == "waiting":
+        world.now = max(world.now, world.contact(contact_id).callback_due_at or world.now)
+        clock.tick(world.now)
+        world.available(world.peer1)
+        world.company.failures = [refused("401 20003")]
+        world.comes_up(world.accepts(world.peer1))
+        world.pass_time(2)
+        refusals += 1
+    assert (world.contact(contact_id).state, refusals) == ("unreached", 12)
+    assert len(words_sent(world)) == 1
 
 
 def test_a_call_that_rings_after_we_gave_it_up_is_taken_all_the_same(world: World) -> None:

@@ -21,7 +21,7 @@ from tests.web.test_hooks import (
     nobody_on_shift,
     sid,
 )
-from warmline import clock
+from warmline import clock, db
 from warmline.contacts import parting
 from warmline.models import Contact
 from warmline.telephony import twiml
@@ -117,6 +117,8 @@ def test_a_line_that_has_closed_with_nobody_left_offers_a_call_after_the_next_op
     assert call.waits(enqueue, str(call.contact.queue_sid), "30").verbs == ["Leave"]
     menu = call.asks(enqueue.url("Enqueue", "action"), QueueResult="leave")
     assert "opens again" in menu.spoken
+    assert "this call will end" in menu.spoken
+    assert "stay on the line" not in menu.spoken, "who stays loses the call"
     assert "Nobody is on shift" in call.says_nothing_to(menu).spoken
     assert call.contact.state == "missed"
 
@@ -127,6 +129,30 @@ def test_a_full_queue_is_told_kindly(twilio: Twilio) -> None:
     other = twilio.calls("+14045550124")
     assert "so many people" in other.presses(other.rings(), "1").spoken.lower()
     assert other.contact.state == "missed"
+
+
+def test_on_a_full_line_a_caller_may_be_called_back_and_is_not_told_to_stay(twilio: Twilio) -> None:
+    change_line(GEORGIA, policy={"most_waiting": 1, "minutes_a_day": 5, **NOW})
+    twilio.calls().is_waiting()
+    other = twilio.calls("+14045550124")
+    menu = other.presses(other.rings(), "1")
+    assert "so many people" in menu.spoken.lower()
+    assert "5 minutes" in menu.spoken, "what is left of today is told in advance here too"
+    assert "this call will end" in menu.spoken
+    assert "stay on the line" not in menu.spoken
+    assert "call again later" in other.says_nothing_to(menu).spoken
+
+
+def test_a_line_that_has_closed_and_still_serves_does_not_say_that_nobody_is_here(twilio: Twilio) -> None:
+    call, menu = books(twilio)
+    local = clock.now().astimezone(ZoneInfo("America/New_York"))
+    change_line(GEORGIA, hours={str((local.weekday() + 3) % 7): [["09:00", "17:00"]]})
+    menu = call.presses(menu, "9")
+    assert "still being answered" in menu.spoken
+    assert "opens again" in menu.spoken
+    assert "stay on the line" in menu.spoken
+    assert "Nobody" not in menu.spoken
+    assert call.says_nothing_to(menu).verbs == ["Enqueue"]
 
 
 def rings(twilio: Twilio, cast: Cast) -> tuple[Contact, Connection, str, str]:
@@ -155,6 +181,17 @@ def test_whoever_picks_up_hears_nothing_of_what_it_is_about_and_takes_it_by_a_ke
     assert walk.state(cast.peer1)["activity"] == "talking"
 
 
+def test_another_key_takes_no_call_and_is_asked_again_twice(twilio: Twilio, cast: Cast) -> None:
+    _, _, ours, address = rings(twilio, cast)
+    heard = twilio.asks(address, served=True, CallSid=ours, CallStatus="in-progress")
+    for key in "57":
+        heard = twilio.asks(heard.root[0].get("action") or "", served=True, CallSid=ours, Digits=key)
+        assert "press 1" in heard.spoken
+    action = heard.root[0].get("action") or ""
+    assert twilio.asks(action, served=True, CallSid=ours, Digits="9").verbs == ["Hangup"]
+    assert twilio.asks(action, served=True, CallSid=ours, Digits="1").verbs == ["Dial"]
+
+
 @pytest.mark.parametrize("status", ["no-answer", "busy", "failed", "completed"])
 def test_a_call_that_nobody_takes_frees_the_peer(twilio: Twilio, cast: Cast, status: str) -> None:
     contact, _, ours, address = rings(twilio, cast)
@@ -163,7 +200,9 @@ def test_a_call_that_nobody_takes_frees_the_peer(twilio: Twilio, cast: Cast, sta
         assert heard.verbs[-1] == "Hangup"
     twilio.asks(address.replace("/called", "/call"), over=True, CallSid=ours, CallStatus=status)
     assert walk.state(cast.peer1)["activity"] == "idle"
-    assert contact.state == "connecting"
+    with db.reading() as session:
+        contact = session.get_one(Contact, contact.id)
+    assert (contact.state, contact.callback_tries) == ("waiting", 1)
 
 
 def test_a_call_that_nobody_waits_for_any_more_says_so(twilio: Twilio, cast: Cast) -> None:

@@ -8,11 +8,9 @@ like any other from then on, and so is a caller who calls the line themselves me
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import phonenumbers
 from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from routing import hours
 from routing.facts import TIMES
 from routing.policy import Policy, StepKind, read
 from routing.ranking import Priority
@@ -21,14 +19,14 @@ from warmline.contacts import dispatch, holding, legs, news, outbox, parting
 from warmline.db import reading, transaction
 from warmline.models import Caller, Channel, Contact, Leg, Line, RequestKind
 from warmline.models.history import advance, begin, record
-from warmline.people import lines, roster
+from warmline.people import callers, lines, roster
 
 KEY = "2"  # in the wait room: to hang up and be called
 TELL_AGAIN = timedelta(minutes=2)
-CLOSES_SOON = timedelta(hours=2)  # then a caller is asked whether we may call after the next opening
+CLOSES_SOON = timedelta(hours=2)  # if it does, for a break too, a caller is asked about the time after the next opening
 KEPT = timedelta(days=7)  # how long a call is owed while nobody knows when the line opens
 LOOK_AGAIN = timedelta(seconds=10)
-COUNTRY = "US"  # of a number that is typed without one
+COUNTRY, COUNTRY_CODE = "US", "+1"  # of a number that is typed without one; nobody types any other
 BOOKABLE = (ContactState.WAITING, ContactState.OFFERED)
 
 # Built once, for every call asks.
@@ -128,10 +126,9 @@ def plan(contact_id: str, now: datetime) -> Plan:
     with reading() as session:
         contact = session.get_one(Contact, contact_id)
         is_open = lines.is_open(contact.line, now)
-        own = contact.caller.number if contact.caller else None
         is_served = is_open or bool(roster.spoken_on_shift(session, contact.line, now))
         return Plan(
-            number=contact.callback_number or own,
+            number=contact.callback_number or _own_number(contact),
             opens=None if is_open else lines.opens_next(contact.line, now),
             may_wait=is_served and not is_full(session, contact),
             asks_later=is_open and _closes_soon(contact.line, now),
@@ -145,16 +142,13 @@ def is_booking(contact: Contact) -> bool:
 
 def note_number(contact_id: str, typed: str, now: datetime) -> bool:
     """The number that the caller typed, to be read back; False if nobody can be called there."""
-    try:
-        parsed = phonenumbers.parse(typed, COUNTRY)
-    except phonenumbers.NumberParseException:
-        return False
-    if not phonenumbers.is_possible_number(parsed) or parsed.country_code != 1:
+    number = callers.callable_at(typed, COUNTRY)
+    if number is None or not number.startswith(COUNTRY_CODE):
         return False
     with transaction() as session:
         contact = holding.contact(session, contact_id)
         if contact.booking_at is not None:
-            contact.callback_number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+            contact.callback_number = number
         return True
 
 
@@ -168,7 +162,7 @@ def book(contact_id: str, now: datetime, *, later: bool = False) -> Contact:
         contact = holding.contact(session, contact_id)
         if contact.booking_at is None or contact.state not in BOOKABLE:
             return contact
-        if contact.caller is None and contact.callback_number is None:
+        if contact.callback_number is None and _own_number(contact) is None:
             return contact
         if not _may_call(contact.line, now):  # closed since they were asked: on the phone they are served
             contact.booking_at = contact.callback_number = None
@@ -292,11 +286,25 @@ def _give_up_call(session: Session, contact: Contact, now: datetime) -> None:
         contact.callback_due_at = now + LOOK_AGAIN  # the phone company is asked about it meanwhile
     elif legs.unclaim_call(session, contact, now):  # it was never made: no try
         _not_made(session, contact, "call_not_made", now + parting.PAUSES[0], now)
-    elif states == {RequestState.REFUSED} and not lines.is_open(contact.line, now):
-        contact.calling = None
-        _not_made(session, contact, "outside_hours", now, now)
+    elif states == {RequestState.REFUSED} and (refusals := outbox.refusals(session, contact))[-1:] != [True]:
+        _refused(session, contact, refusals.count(False), now)
     else:
         parting.not_reached(session, contact, now)
+
+
+def _refused(session: Session, contact: Contact, times: int, now: datetime) -> None:
+    """No phone has rung, and it is not the number's fault: no try. Asked again after a pause, each twice the last.
+
+    A caller is not owed a call for longer than a week by a line that may not make it.
+    """
+    contact.calling = None
+    if not lines.is_open(contact.line, now):
+        _not_made(session, contact, "outside_hours", now, now)
+        return
+    pause = parting.PAUSES[0] * 2 ** (times - 1)
+    _not_made(session, contact, "call_not_made", now + pause, now)
+    if pause > KEPT:
+        parting.unreached(session, contact, "call_not_made", now)
 
 
 def _not_made(session: Session, contact: Contact, reason: str, due_at: datetime, now: datetime) -> None:
@@ -342,7 +350,12 @@ def _may_call(line: Line, now: datetime) -> bool:
 
 
 def _closes_soon(line: Line, now: datetime) -> bool:
-    return not hours.is_open(line.hours, line.time_zone, now + CLOSES_SOON, line.holidays)
+    return lines.open_between(line, now, now + CLOSES_SOON) != [(now, now + CLOSES_SOON)]
+
+
+def _own_number(contact: Contact) -> str | None:
+    """The number from which they call, if we can call them there; else they are asked to type one."""
+    return callers.callable_at(contact.caller.number) if contact.caller is not None else None
 
 
 def _policy(contact: Contact) -> Policy:

@@ -33,6 +33,11 @@ OPEN = (RequestState.PENDING, RequestState.SENDING)
 RING_SECONDS = 25  # of a call to the caller; voicemail mostly answers later
 CALL_LASTS = timedelta(seconds=60)  # such a call, until somebody has taken it
 OPTED_OUT = 21610  # https://www.twilio.com/docs/api/errors/21610
+# Of a call that is refused for the number that was to be called; any other refusal is of us, and says nothing of whom
+# we call: https://www.twilio.com/docs/api/errors
+OF_THE_NUMBER = {
+    13223, 13224, 13225, 13226, 13227, 21202, 21203, 21211, 21214, 21215, 21216, 21217, 21219,
+}  # fmt: skip
 
 _NUMBER_OF = (
     select(LineNumber.number).where(LineNumber.line_id == bindparam("line_id")).order_by(LineNumber.number).limit(1)
@@ -90,6 +95,21 @@ def asked(session: Session, contact_id: str, kind: RequestKind, key: str) -> lis
         )
     )
     return [(state, attempts) for state, attempts in rows]
+
+
+def refusals(session: Session, contact: Contact) -> list[bool]:
+    """Of each call that was refused since this contact was booked, in order, whether it was for the number."""
+    answers = session.scalars(
+        select(OutsideRequest.answer)
+        .where(
+            OutsideRequest.contact_id == contact.id,
+            OutsideRequest.kind == RequestKind.CALL_CALLER,
+            OutsideRequest.state == RequestState.REFUSED,
+            OutsideRequest.answered_at >= contact.callback_at,
+        )
+        .order_by(OutsideRequest.sequence)
+    )
+    return [any((answer or "").endswith(f" {code}") for code in OF_THE_NUMBER) for answer in answers]
 
 
 def has_done(session: Session, contact: Contact, kind: RequestKind, since: datetime) -> bool:

@@ -14,6 +14,8 @@ from warmline.db import transaction
 from warmline.errors import NotFound
 from warmline.models import Channel, Contact, Engagement, Leg, LegKind, Peer, Presence, RequestKind
 from warmline.models.history import advance, record
+from warmline.people import lines
+from warmline.telephony import twiml
 
 # Reasons of a participant-leave that are not the leaving of that participant: the conference itself ended.
 # https://www.twilio.com/docs/voice/api/conference-resource#conference-events
@@ -176,7 +178,8 @@ def unreached(session: Session, contact: Contact, reason: str, now: datetime) ->
         return
     if contact.line.numbers and not typed:
         key = "text_unreached_closed" if reason == "outside_hours" else "text_unreached"
-        messages.say(session, contact, contact.line.numbers[0].number, key, now)
+        words = twiml.reopening(contact.language, lines.opens_next(contact.line, now), now)
+        messages.say(session, contact, contact.line.numbers[0].number, key, now, reopening=words)
     survey.schedule(session, contact, now)
     news.for_line(session, contact.line_id)
 

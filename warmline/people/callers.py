@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import phonenumbers
+from phonenumbers import PhoneNumberType
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
@@ -14,6 +15,12 @@ from warmline.models.base import keyed_hash, new_id
 WITHHELD = {
     "anonymous", "unknown", "restricted", "unavailable", "private",
     "+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253",
+}  # fmt: skip
+
+# Whom a charity calls: no premium rate, no shared cost, no number that follows a person wherever they are at a price.
+CALLABLE = {
+    PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE, PhoneNumberType.VOIP,
+    PhoneNumberType.TOLL_FREE,
 }  # fmt: skip
 
 # Built once, for every call and every text asks.
@@ -31,6 +38,20 @@ def e164(number: str) -> str | None:
     except phonenumbers.NumberParseException:
         return None
     if not phonenumbers.is_possible_number(parsed):
+        return None
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+def callable_at(number: str, country: str | None = None) -> str | None:
+    """The number in E.164 if somebody may be called there; `country` is that of a number written without one.
+
+    A number may be possible and yet be none: without its area code for one, or in an area that does not exist.
+    """
+    try:
+        parsed = phonenumbers.parse(number, country)
+    except phonenumbers.NumberParseException:
+        return None
+    if phonenumbers.number_type(parsed) not in CALLABLE:
         return None
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
