@@ -1,11 +1,13 @@
 """One call through the house, and the ways in which it ends."""
 
 import pytest
+from sqlalchemy import update
 
 from tests.contacts.world import CALLER, OTHER_CALLER, QUEUE, World
-from warmline.contacts import connect, intake, messages, offers, outbox, parting, texts, wrapup
+from warmline import db
+from warmline.contacts import asking, connect, intake, messages, offers, outbox, parting, texts, wrapup
 from warmline.errors import Conflict, Invalid, NotFound
-from warmline.models import Caller, Contact, Engagement, Leg, Offer, Report
+from warmline.models import Caller, Contact, Engagement, Leg, Offer, Report, Shift
 from warmline.telephony.gateway import Membership, NotTaken, Refused, Uncertain
 
 
@@ -154,7 +156,7 @@ def test_a_lost_peer_brings_the_caller_to_the_front(world: World) -> None:
     offer = world.offer_to(world.peer2)
     assert offer is not None
     assert offer.contact_id == contact_id
-    with world_reading() as session:
+    with db.reading() as session:
         assert intake.place(session, world.contact(contact_id)) == 1
         assert intake.place(session, world.contact(other_id)) == 2
 
@@ -387,6 +389,20 @@ def test_whatever_no_callback_told_us_is_asked_for(world: World) -> None:
     assert world.get(Engagement, engagement.id).state == "wrapping"
 
 
+def test_whoever_is_in_a_menu_is_not_lost_while_it_is_told_again(world: World) -> None:
+    contact_id, caller_sid = world.waits(language="es")
+    with db.transaction() as session:
+        session.execute(update(Shift).where(Shift.peer_id == world.peer2.id).values(ends_at=world.now))
+    assert intake.nobody_left(contact_id, world.now)
+    back = ("redirect", caller_sid, f"/twilio/voice/contacts/{contact_id}/dropped")
+    for _ in range(2):  # another key than the menu has
+        world.pass_time(asking.LOST_AFTER.total_seconds() - 10)
+        intake.told_again(contact_id, world.now)
+    assert back not in world.company.asked
+    world.pass_time(asking.LOST_AFTER.total_seconds() + 10)
+    assert back in world.company.asked
+
+
 def test_the_outbox_keeps_the_order_of_one_contact(world: World) -> None:
     texts.receive("SM1", CALLER, "+14045550101", "hello", False, world.now)
     world.available(world.peer1)
@@ -398,9 +414,3 @@ def test_the_outbox_keeps_the_order_of_one_contact(world: World) -> None:
     world.pass_time(10)
     assert [asked[2] for asked in world.company.asked] == ["one", "one", "two", "three"]
     assert world.finds(outbox.due) == []
-
-
-def world_reading():
-    from warmline import db
-
-    return db.reading()
