@@ -27,10 +27,10 @@ def decide(snapshot: Snapshot, now: datetime) -> list[Decision]:
 
 def _expiries(ringing: Iterable[Ringing], now: datetime) -> Iterator[Expire]:
     for offer in ringing:
-        if offer.deadline <= now:
-            yield Expire(offer.id, "no_answer")
-        elif not is_present(offer.seen_at, now):
+        if not is_present(offer.seen_at, now):  # also if it was we who could not be reached: nobody missed anything
             yield Expire(offer.id, "peer_gone")
+        elif offer.deadline <= now:
+            yield Expire(offer.id, "no_answer")
 
 
 def _steps(snapshot: Snapshot, now: datetime) -> Iterator[Overflow]:

@@ -183,12 +183,14 @@ def test_a_talk_that_goes_on_is_never_cut(world: World) -> None:
 
 def test_a_caller_in_line_stays_there(world: World) -> None:
     """A second call under way uses the time up: the first keeps its place."""
+    world.available(world.peer1)
+    world.talks(world.peer1)
     contact_id, _ = world.waits()
     with db.transaction() as session:
         session.execute(update(Line).values(policy={"minutes_a_day": 5}))
-    world.now += timedelta(minutes=20)
-    clock.tick(world.now)
-    assert world.contact(contact_id).state in ("waiting", "offered")
+    world.pass_time(20 * 60)
+    assert calls(world)[1] is Admission.ALLOWANCE, "whoever comes now is over it"
+    assert world.contact(contact_id).state == "waiting"
     assert intake.choose_language(contact_id, "en", world.now)[1] is Admission.QUEUE
 
 

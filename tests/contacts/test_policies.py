@@ -224,6 +224,17 @@ class TestMissed:
         assert (away.status, away.status_reason) == ("away", "missed")
         assert world.events(world.peer1.id) == ["status", "status"]
 
+    def test_nobody_has_missed_what_rang_while_we_could_not_be_reached(self, world: World) -> None:
+        world.available(world.peer1)
+        world.waits()
+        self.misses(world)
+        world.pass_time(6)
+        assert world.offer_to(world.peer1) is not None
+        world.now += timedelta(seconds=25)  # the database is away: no heartbeat, no tick, no answer
+        clock.tick(world.now)
+        peer = world.peer(world.peer1)
+        assert (peer.status, peer.status_reason) == ("available", None)
+
     def test_not_now_between_them_is_a_sign_of_life(self, world: World) -> None:
         world.available(world.peer1)
         world.waits()

@@ -26,9 +26,9 @@ SCRIPT = """
       const isKey = Math.min(row.level, column.level) > 0.01 && row.level ** 2 + column.level ** 2 > 0.8 * all;
       const key = isKey ? this.keys[row.at][column.at] : "";
       if (key && key !== this.last) this.port.postMessage(key);
-      // On a busy machine a tone has holes; between two keys it is quiet for longer: twelve looks are 256 ms.
+      // On a busy machine a tone has holes; between two keys it is quiet for 70 ms at least, which three looks are not.
       this.silent = key ? 0 : this.silent + 1;
-      if (key || this.silent > 12) this.last = key;
+      if (key || this.silent >= 3) this.last = key;
       this.heard = [];
       return true;
     }

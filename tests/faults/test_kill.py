@@ -372,7 +372,7 @@ JOURNEYS = {
     "declined, then answered": Journey((Manner(declines=True), Manner())),
     "called back, dropped, then answered again": Journey(
         (Manner(drops=True), Manner()),
-        r"(calling_back|request call|caller_back|redirect).* #1$|parting\.(left|leg_ended).* #[12]$"
+        r"(calling_back|request call|caller_back|redirect|take_step).* #1$|parting\.(left|leg_ended).* #[12]$"
         r"|(may_join|queued).* #2$",
         books=True,
     ),

@@ -11,6 +11,7 @@ from tests.contacts.world import GEORGIA, HARBOR, World
 from warmline import db
 from warmline.models import Channel, Contact, Engagement, Line, Offer, Peer, Shift
 from warmline.models.base import new_id
+from warmline.models.history import record
 from warmline.reports.past import line_at
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -66,6 +67,11 @@ class Past:
     def missed(self, at: datetime | str, waited: float) -> str:
         """A call that ended because nobody on shift could answer."""
         return self._call(at, waited, ContactState.MISSED)
+
+    def booked(self, contact_id: str, at: str) -> None:
+        """The caller hung up then, to be called."""
+        with db.transaction() as session:
+            record(session, session.get_one(Contact, contact_id), "callback_booked", local(at))
 
     def engaged(self, contact_id: str, peer: Peer, begins: datetime, handled: float) -> None:
         """A peer's part in a contact: talk, and two minutes of wrap-up, together `handled` minutes."""

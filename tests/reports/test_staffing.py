@@ -89,6 +89,15 @@ def test_a_call_given_up_at_once_is_no_work_but_tells_of_patience(past: Past) ->
     assert found.demand.patience == pytest.approx((120 + 9 + 10) / 2)
 
 
+def test_who_is_called_back_has_waited_until_they_hung_up(past: Past) -> None:
+    """The next morning they are served; nobody holds a phone all night."""
+    past.left("2026-11-17 17:00", waited=2)
+    past.booked(past.answered("2026-11-17 17:00", waited=16 * 60, handled=20), "2026-11-17 17:03")
+    found = one_week(past)
+    assert (found.demand.calls, found.demand.left) == (2, 1)
+    assert found.demand.patience == 2 * 60 + 3 * 60
+
+
 def test_whom_nobody_could_answer_has_not_lost_patience(past: Past) -> None:
     past.missed("2026-11-17 10:00", waited=2)
     found = one_week(past)

@@ -119,6 +119,10 @@ class TestWhatIsDue:
             Expire("silent", "peer_gone"),
         ]
 
+    def test_nobody_missed_an_offer_who_was_not_heard_as_its_time_ended(self):
+        unheard = Ringing("unheard", NOW - seconds(5), NOW - seconds(22.001))
+        assert decide(Snapshot(ringing=(unheard,)), NOW) == [Expire("unheard", "peer_gone")]
+
     def test_a_step_is_taken_once_and_late_ones_together(self):
         steps = (
             Step(seconds(30), StepKind.WIDEN),

@@ -7,12 +7,12 @@ from math import inf
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from routing.day import Rostered
 from routing.states import ContactState
 from warmline.db import reading
-from warmline.models import Channel, Contact, Engagement, Line, LineNumber, Peer, Shift
+from warmline.models import Channel, Contact, Engagement, Event, Line, LineNumber, Peer, Shift
 
 AT_ONCE = timedelta(days=1)
 
@@ -22,7 +22,7 @@ class Call:
     """A call that is over and had waited in line. A caller who was dropped and came back is one call."""
 
     at: datetime  # into the queue
-    waited: timedelta  # until the first answer, or until it was over without one
+    waited: timedelta  # on the phone: until the first answer, a booked callback, or the end without either
     answered: bool
     left: bool  # the caller did, before anybody answered
     handled: timedelta  # talk and wrap-up, of every peer who took part; none if nobody did
@@ -101,7 +101,13 @@ def _calls(line: Line, since: datetime, until: datetime) -> list[Call]:
         Contact.queued_at.is_not(None),
         Contact.ended_at.is_not(None),
     )
-    waits = (Contact.id, Contact.queued_at, Contact.answered_at, Contact.ended_at, Contact.state, Contact.language)
+    hung_up = (
+        select(func.min(Event.at)).where(Event.contact_id == Contact.id, Event.name == "callback_booked")
+    ).scalar_subquery()
+    waits = (
+        Contact.id, Contact.queued_at, Contact.answered_at, Contact.ended_at, Contact.state, Contact.language,
+        hung_up.label("hung_up_at"),
+    )  # fmt: skip
     parts = select(Engagement.contact_id, Engagement.active_at, Engagement.done_at).join(
         Contact, Contact.id == Engagement.contact_id
     )
@@ -118,7 +124,7 @@ def _calls(line: Line, since: datetime, until: datetime) -> list[Call]:
     return [
         Call(
             at=row.queued_at,
-            waited=(row.answered_at or row.ended_at) - row.queued_at,
+            waited=min(row.hung_up_at or row.ended_at, row.answered_at or row.ended_at) - row.queued_at,
             answered=row.answered_at is not None,
             left=row.state is ContactState.ABANDONED,
             handled=handled.get(row.id, timedelta()),
