@@ -45,9 +45,9 @@ def in_one_language(language: str) -> Iterator[Example]:
         for place, minutes in ((None, None), (1, None), (7, (0, 1)), (7, (0, 5)), (1, (3, 12))):
             yield partial(wait, language, waited, place=place, minutes=minutes), Place.QUEUE
     yield partial(twiml.wait, language, 60, callback=f"/twilio/voice/contacts/{ID}/wait?callback=1"), Place.QUEUE
-    for reason, attempt in product(("", ODD), (1, 2)):
-        yield partial(twiml.read_back, ID, language, "+14045550123", reason, attempt), Place.CALL
-        yield partial(twiml.ask_number, ID, language, reason, attempt), Place.CALL
+    for reason, attempt, stays in product(("", ODD), (1, 2), (True, False)):
+        yield partial(twiml.read_back, ID, language, "+14045550123", reason, attempt, may_wait=stays), Place.CALL
+        yield partial(twiml.ask_number, ID, language, reason, attempt, may_wait=stays), Place.CALL
     yield partial(twiml.ask_later, ID, language), Place.CALL
     yield partial(twiml.called, ID, OTHER, language), Place.CALL
     yield partial(twiml.requeue_after_trouble, ID, OTHER, language), Place.CALL

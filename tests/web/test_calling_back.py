@@ -5,7 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
+from routing.ranking import Priority
 from tests.cast import Cast
 from tests.web import walk
 from tests.web.test_hooks import (
@@ -19,6 +21,7 @@ from tests.web.test_hooks import (
     change_line,
     failures,
     nobody_on_shift,
+    off_shift,
     sid,
 )
 from warmline import clock, db
@@ -29,6 +32,9 @@ from warmline.telephony import twiml
 __all__ = ["broken", "failures"]
 
 NOW = {"steps": [{"after": 0, "kind": "callback"}]}
+ENDS, ENDS_ES = "If you press nothing, this call will end.", "Si no oprime nada, esta llamada terminará."
+STAY, STAY_ES = "stay on the line", "no cuelgue"
+LEFT = "You have about 5 minutes left"
 
 
 @pytest.fixture
@@ -38,15 +44,15 @@ def twilio(app: Flask, failures: list[Exception]) -> Iterator[Twilio]:
     assert failures == []
 
 
-def books(twilio: Twilio, number: str = "+14045550123") -> tuple[Call, Document]:
+def books(twilio: Twilio, number: str = "+14045550123", key: str = "1") -> tuple[Call, Document]:
     """A caller who waits on a line that calls back and has pressed 2: the first document of the booking."""
     change_line(GEORGIA, policy=NOW)
     call = twilio.calls(number)
-    enqueue = call.presses(call.rings(), "1")
+    enqueue = call.presses(call.rings(), key)
     waiting = call.waits(enqueue)
     clock.tick(clock.now())
     offered = call.waits(enqueue, str(call.contact.queue_sid), "30")
-    assert "press 2" in offered.spoken
+    assert ("press 2" if key == "1" else "oprima 2") in offered.spoken
     assert "survey" not in waiting.spoken + offered.spoken
     leave = call.asks(offered.url("Gather", "action"), Digits="2", QueueSid=str(call.contact.queue_sid))
     assert leave.verbs == ["Leave"]
@@ -107,19 +113,46 @@ def test_a_line_that_closes_soon_asks_whether_we_may_call_later(twilio: Twilio) 
     assert call.contact.callback_later
 
 
-def test_a_line_that_has_closed_with_nobody_left_offers_a_call_after_the_next_opening(twilio: Twilio) -> None:
-    change_line(GEORGIA, policy=NOW)
-    call = twilio.calls()
-    enqueue = call.is_waiting()
+def it_has_closed() -> None:
     local = clock.now().astimezone(ZoneInfo("America/New_York"))
     change_line(GEORGIA, hours={str((local.weekday() + 3) % 7): [["09:00", "17:00"]]})
+
+
+@pytest.mark.parametrize(
+    ("key", "opens", "ends", "stay", "gone"),
+    [
+        ("1", "opens again", ENDS, STAY, "Nobody is on shift"),
+        ("2", "Abre de nuevo", ENDS_ES, STAY_ES, "nadie está de turno"),
+    ],
+    ids=["English", "Spanish"],
+)
+def test_a_line_that_has_closed_with_nobody_left_offers_a_call_after_the_next_opening(
+    twilio: Twilio, key: str, opens: str, ends: str, stay: str, gone: str
+) -> None:
+    change_line(GEORGIA, policy=NOW)
+    call = twilio.calls()
+    enqueue = call.is_waiting(key)
+    it_has_closed()
     nobody_on_shift()
     assert call.waits(enqueue, str(call.contact.queue_sid), "30").verbs == ["Leave"]
     menu = call.asks(enqueue.url("Enqueue", "action"), QueueResult="leave")
-    assert "opens again" in menu.spoken
-    assert "this call will end" in menu.spoken
-    assert "stay on the line" not in menu.spoken, "who stays loses the call"
-    assert "Nobody is on shift" in call.says_nothing_to(menu).spoken
+    assert opens in menu.spoken
+    assert ends in menu.spoken
+    assert stay not in menu.spoken, "who stays loses the call"
+    assert gone in call.says_nothing_to(menu).spoken
+    assert call.contact.state == "missed"
+
+
+def test_whoever_was_told_to_stay_is_asked_once_more_when_nobody_is_left_meanwhile(twilio: Twilio) -> None:
+    call, menu = books(twilio)
+    assert STAY in menu.spoken
+    it_has_closed()
+    nobody_on_shift()
+    asked = call.says_nothing_to(menu)
+    assert "Nobody is here" in asked.spoken
+    assert ENDS in asked.spoken
+    assert call.contact.state == "waiting"
+    assert call.says_nothing_to(asked).ends
     assert call.contact.state == "missed"
 
 
@@ -131,28 +164,108 @@ def test_a_full_queue_is_told_kindly(twilio: Twilio) -> None:
     assert other.contact.state == "missed"
 
 
-def test_on_a_full_line_a_caller_may_be_called_back_and_is_not_told_to_stay(twilio: Twilio) -> None:
+def on_a_full_line(twilio: Twilio, number: str = "+14045550124", key: str = "1") -> tuple[Call, Call, Document]:
+    """Who waits on a line for one, which gives five minutes a day; who is asked instead, and what they hear."""
     change_line(GEORGIA, policy={"most_waiting": 1, "minutes_a_day": 5, **NOW})
-    twilio.calls().is_waiting()
-    other = twilio.calls("+14045550124")
-    menu = other.presses(other.rings(), "1")
-    assert "so many people" in menu.spoken.lower()
-    assert "5 minutes" in menu.spoken, "what is left of today is told in advance here too"
-    assert "this call will end" in menu.spoken
-    assert "stay on the line" not in menu.spoken
-    assert "call again later" in other.says_nothing_to(menu).spoken
+    waits, other = twilio.calls(), twilio.calls(number)
+    waits.is_waiting()
+    return waits, other, other.presses(other.rings(), key)
 
 
-def test_a_line_that_has_closed_and_still_serves_does_not_say_that_nobody_is_here(twilio: Twilio) -> None:
-    call, menu = books(twilio)
-    local = clock.now().astimezone(ZoneInfo("America/New_York"))
-    change_line(GEORGIA, hours={str((local.weekday() + 3) % 7): [["09:00", "17:00"]]})
+@pytest.mark.parametrize(
+    ("key", "full", "ends", "stay", "gone"),
+    [
+        ("1", "So many people", ENDS, STAY, "call again later"),
+        ("2", "tantas personas", ENDS_ES, STAY_ES, "llame más tarde"),
+    ],
+    ids=["English", "Spanish"],
+)
+def test_on_a_full_line_a_caller_may_be_called_back_and_is_not_told_to_stay(
+    twilio: Twilio, key: str, full: str, ends: str, stay: str, gone: str
+) -> None:
+    _, other, menu = on_a_full_line(twilio, key=key)
+    assert full in menu.spoken
+    assert ends in menu.spoken
+    assert stay not in menu.spoken
+    typing = other.presses(menu, "2")
+    assert ends in typing.spoken
+    assert ends in other.presses(typing, "12").spoken
+    assert gone in other.says_nothing_to(menu).spoken
+
+
+def test_whoever_withholds_their_number_on_a_full_line_hears_what_silence_does(twilio: Twilio) -> None:
+    _, other, typing = on_a_full_line(twilio, "anonymous")
+    assert "ten digits" in typing.spoken
+    assert ENDS in typing.spoken
+    assert "call again later" in other.says_nothing_to(typing).spoken
+
+
+def test_on_a_full_line_what_is_left_of_today_is_told_once(twilio: Twilio) -> None:
+    waits, other, menu = on_a_full_line(twilio)
+    assert LEFT in menu.spoken
+    assert LEFT not in other.presses(menu, "9").spoken
+    typing = other.presses(menu, "2")
+    back = other.presses(typing, "4045550199")
+    assert LEFT not in typing.spoken + back.spoken
+    parting.leg_ended(waits.sid, clock.now())
+    enqueue = other.says_nothing_to(back)
+    assert enqueue.verbs == ["Enqueue"], "there is room now"
+    assert LEFT not in other.waits(enqueue).spoken
+
+
+def test_where_room_is_found_meanwhile_what_is_left_of_today_is_told_as_well(twilio: Twilio) -> None:
+    waits, other, _ = on_a_full_line(twilio)
+    parting.leg_ended(waits.sid, clock.now())
+    menu = other.picks_up_the_fallback()
+    assert LEFT in menu.spoken
+    assert STAY in menu.spoken
+    assert other.says_nothing_to(menu).verbs == ["Enqueue"]
+
+
+@pytest.mark.parametrize(
+    ("key", "still", "opens", "stay", "nobody"),
+    [
+        ("1", "some of us are still here", "opens again", STAY, "Nobody"),
+        ("2", "algunos seguimos aquí", "Abre de nuevo", STAY_ES, "nadie"),
+    ],
+    ids=["English", "Spanish"],
+)
+def test_a_line_that_has_closed_and_still_serves_does_not_say_that_nobody_is_here(
+    twilio: Twilio, key: str, still: str, opens: str, stay: str, nobody: str
+) -> None:
+    call, menu = books(twilio, key=key)
+    it_has_closed()
     menu = call.presses(menu, "9")
-    assert "still being answered" in menu.spoken
-    assert "opens again" in menu.spoken
-    assert "stay on the line" in menu.spoken
-    assert "Nobody" not in menu.spoken
+    assert still in menu.spoken
+    assert opens in menu.spoken
+    assert stay in menu.spoken
+    assert nobody not in menu.spoken
     assert call.says_nothing_to(menu).verbs == ["Enqueue"]
+
+
+def test_a_line_that_has_closed_until_further_notice_promises_no_call_any_more(twilio: Twilio) -> None:
+    call, menu = books(twilio)
+    change_line(GEORGIA, closed_at=clock.now())
+    nobody_on_shift()
+    asked = call.presses(menu, "9").spoken
+    assert "press 3" in asked
+    assert "call you" not in asked
+
+
+@pytest.mark.parametrize("asked", ["which language", "where to call"])
+def test_whoever_is_called_in_from_a_menu_is_asked_again_and_not_told_of_a_connection(
+    twilio: Twilio, cast: Cast, asked: str
+) -> None:
+    call, menu = books(twilio)
+    if asked == "which language":
+        call.waits(call.says_nothing_to(menu))
+        with db.transaction() as session:
+            session.execute(update(Contact).values(language="es", priority=Priority.DROPPED))
+        off_shift(walk.peer(cast.peer2))
+    again = call.asks(f"/twilio/voice/contacts/{call.contact.id}/dropped")
+    assert again.verbs == ["Gather", "Redirect"]
+    assert ("oprima 3" if asked == "which language" else "4 0 4, 5 5 5, 0 1 2 3") in again.spoken
+    assert not any(word in again.spoken for word in ("connection", "conexión", "front", "frente"))
 
 
 def rings(twilio: Twilio, cast: Cast) -> tuple[Contact, Connection, str, str]:

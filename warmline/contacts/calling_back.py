@@ -47,13 +47,16 @@ _BOOKED = (
 class Plan:
     """What a caller who books is to be told.
 
-    `number` is None if it must be typed; `opens` is set if we are closed. `may_wait`: there is a line to go back to for
-    whoever does not book, and somebody who serves it.
+    `number` is None if it must be typed; `opens` is set if we are closed; closed without it, nobody `may_call`.
+    `may_wait`: there is a line to go back to for whoever does not book, and somebody who serves it. `is_new`: a full
+    line asks on arrival, and nothing is typed yet.
     """
 
     number: str | None
     opens: datetime | None
+    may_call: bool
     may_wait: bool
+    is_new: bool
     asks_later: bool
 
 
@@ -65,8 +68,7 @@ def is_offered(contact: Contact) -> bool:
 def is_full(session: Session, contact: Contact) -> bool:
     """Whether as many others wait on the phone, or write, as the line has room for; whoever has waited has a place."""
     most = _policy(contact).most_waiting
-    has_waited = contact.queued_at != contact.booking_at  # on a full line a caller is asked on arrival
-    if most is None or has_waited:
+    if most is None or _has_waited(contact):
         return False
     others = select(func.count()).where(
         Contact.organization_id == contact.organization_id,
@@ -130,7 +132,9 @@ def plan(contact_id: str, now: datetime) -> Plan:
         return Plan(
             number=contact.callback_number or _own_number(contact),
             opens=None if is_open else lines.opens_next(contact.line, now),
+            may_call=_may_call(contact.line, now),
             may_wait=is_served and not is_full(session, contact),
+            is_new=not _has_waited(contact) and contact.callback_number is None,
             asks_later=is_open and _closes_soon(contact.line, now),
         )
 
@@ -166,6 +170,7 @@ def book(contact_id: str, now: datetime, *, later: bool = False) -> Contact:
             return contact
         if not _may_call(contact.line, now):  # closed since they were asked: on the phone they are served
             contact.booking_at = contact.callback_number = None
+            legs.outside_anew(contact, now)
             return contact
         parting.stop_asking(session, contact, "callback_booked", now)
         opens = None if lines.is_open(contact.line, now) else lines.opens_next(contact.line, now)
@@ -356,6 +361,10 @@ def _closes_soon(line: Line, now: datetime) -> bool:
 def _own_number(contact: Contact) -> str | None:
     """The number from which they call, if we can call them there; else they are asked to type one."""
     return callers.callable_at(contact.caller.number) if contact.caller is not None else None
+
+
+def _has_waited(contact: Contact) -> bool:
+    return contact.queued_at != contact.booking_at  # on a full line a caller is asked on arrival
 
 
 def _policy(contact: Contact) -> Policy:

@@ -220,16 +220,22 @@ def nobody_left(contact_id: str, now: datetime) -> bool:
         return True
 
 
-def not_booked(contact_id: str, now: datetime) -> Contact:
-    """A caller who was asked does not book a callback: back to the queue, unless there is none to go back to."""
+def not_booked(contact_id: str, now: datetime, *, told_to_stay: bool = False) -> Contact:
+    """A caller who was asked does not book a callback: back to the queue, unless there is none to go back to.
+
+    Whoever was told to stay for it, while there was one, is asked once more.
+    """
     with transaction() as session:
         contact = holding.contact(session, contact_id)
         if not calling_back.is_booking(contact):
             return contact
-        is_full = calling_back.is_full(session, contact)
+        is_full, nobody_is_left = calling_back.is_full(session, contact), _may_come_back(session, contact, now)
+        if told_to_stay and (is_full or nobody_is_left):
+            return contact
         contact.booking_at = contact.callback_number = None
+        legs.outside_anew(contact, now)
         session.flush()
-        if _may_come_back(session, contact, now):
+        if nobody_is_left:
             _turn_away(session, contact, "nobody", Admission.NOBODY_ON_SHIFT, now)
         elif is_full:
             _turn_away_with(session, contact, Admission.QUEUE_FULL, now)

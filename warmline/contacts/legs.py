@@ -93,6 +93,12 @@ def out_of_queue(contact: Contact, now: datetime) -> None:
     contact.queue_sid = None
 
 
+def outside_anew(contact: Contact, now: datetime) -> None:
+    """Who is outside the queue has chosen, or is called back in: not lost for having listened until now."""
+    if contact.unqueued_at is not None:
+        contact.unqueued_at = now
+
+
 def free(session: Session, peer_id: str, now: datetime) -> None:
     """The peer is idle from now on."""
     session.get_one(Peer, peer_id).idle_since = now

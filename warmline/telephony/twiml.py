@@ -209,27 +209,31 @@ def read_back(
     """The number that we would call, digit by digit: confirmed by 1, another one by 2; silence asks without a key.
 
     `reason` says why the caller is asked, if they did not ask for it themselves; `may_wait`, whether silence leads
-    back into the line.
+    back into the line. The answer says which of both the caller was told.
     """
     response = VoiceResponse()
-    path = f"/twilio/voice/contacts/{contact_id}/book?step=confirm&try={attempt}"
+    path = f"/twilio/voice/contacts/{contact_id}/book?step=confirm&try={attempt}{'&stay=1' if may_wait else ''}"
     gather = Gather(num_digits=1, timeout=BOOKING_SECONDS, action=url(path), method="POST")
     if reason:
         gather.say(reason, language=_words(language)["say"])
     _say(gather, language, "callback_confirm" if may_wait else "callback_confirm_only", number=digits(number))
+    if not may_wait:
+        _say(gather, language, "silence_ends")
     response.append(gather)
     response.redirect(url(path), method="POST")
     return str(response)
 
 
-def ask_number(contact_id: str, language: str, reason: str = "", attempt: int = 1) -> str:
-    """A number by keypad; silence asks the same address without a key."""
+def ask_number(contact_id: str, language: str, reason: str = "", attempt: int = 1, *, may_wait: bool = True) -> str:
+    """A number by keypad; silence asks the same address without a key. `reason` and `may_wait` as in `read_back`."""
     response = VoiceResponse()
     path = f"/twilio/voice/contacts/{contact_id}/book?step=number&try={attempt}"
     gather = Gather(finish_on_key="#", num_digits=11, timeout=BOOKING_SECONDS, action=url(path), method="POST")
     if reason:
         gather.say(reason, language=_words(language)["say"])
     _say(gather, language, "callback_number" if attempt == 1 else "callback_number_again")
+    if not may_wait:
+        _say(gather, language, "silence_ends")
     response.append(gather)
     response.redirect(url(path), method="POST")
     return str(response)

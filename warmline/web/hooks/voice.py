@@ -202,18 +202,19 @@ def book(contact_id: str) -> Response:
         case "number", _ if keys and calling_back.note_number(contact.id, keys, now):
             return answer(_booking(contact, now))
         case "number", _ if again:
-            return answer(twiml.ask_number(contact.id, contact.language, attempt=attempt + 1))
+            return answer(_type_number(contact, now, attempt + 1))
         case "confirm", "1":
             if calling_back.plan(contact.id, now).asks_later:
                 return answer(twiml.ask_later(contact.id, contact.language))
             return answer(_next_for(calling_back.book(contact.id, now)))
         case "confirm", "2":
-            return answer(twiml.ask_number(contact.id, contact.language))
+            return answer(_type_number(contact, now))
         case "confirm", _ if again:
             return answer(_booking(contact, now, attempt + 1))
         case "later", _:
             return answer(_next_for(calling_back.book(contact.id, now, later=keys == "1")))
-    return answer(_next_for(intake.not_booked(contact.id, now)))
+    stays = bool(request.args.get("stay"))
+    return answer(_next_for(intake.not_booked(contact.id, now, told_to_stay=stays)))
 
 
 @blueprint.post("/contacts/<contact_id>/called")
@@ -369,17 +370,30 @@ def _wishes_callback(contact_id: str, now: datetime) -> bool:
 
 
 def _booking(contact: Contact, now: datetime, attempt: int = 1) -> str:
-    """What a caller hears who books: the number that we would call, or that they may type one."""
-    plan, language, reason = calling_back.plan(contact.id, now), contact.language, ""
+    """What a caller hears who books: the number that we would call, or that they may type one.
+
+    Whoever is asked on arrival hears before that, once, what is left of today, if it is little.
+    """
+    plan, language, reasons = calling_back.plan(contact.id, now), contact.language, []
+    if not plan.may_call:  # closed meanwhile, and nobody knows until when
+        return _next_for(intake.not_booked(contact.id, now))
     if plan.opens is not None:
         words = twiml.reopening(language, plan.opens, now)
-        reason = twiml.sentence(language, "callback_closing" if plan.may_wait else "callback_closed", reopening=words)
+        which = "callback_closing" if plan.may_wait else "callback_closed"
+        reasons.append(twiml.sentence(language, which, reopening=words))
     elif not plan.may_wait:
-        told = allowance.in_advance(contact, now) if attempt == 1 else ""
-        reason = " ".join(sentence for sentence in (twiml.sentence(language, "callback_full"), told) if sentence)
+        reasons.append(twiml.sentence(language, "callback_full"))
+    if plan.is_new and attempt == 1:
+        reasons.append(allowance.in_advance(contact, now))
+    reason = " ".join(filter(None, reasons))
     if plan.number is None:
-        return twiml.ask_number(contact.id, language, reason, attempt)
+        return twiml.ask_number(contact.id, language, reason, attempt, may_wait=plan.may_wait)
     return twiml.read_back(contact.id, language, plan.number, reason, attempt, may_wait=plan.may_wait)
+
+
+def _type_number(contact: Contact, now: datetime, attempt: int = 1) -> str:
+    may_wait = calling_back.plan(contact.id, now).may_wait
+    return twiml.ask_number(contact.id, contact.language, attempt=attempt, may_wait=may_wait)
 
 
 def _of_callback(contact: Contact, now: datetime) -> str | None:
