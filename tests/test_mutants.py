@@ -30,6 +30,7 @@ ACCESS = "tests/web/test_access.py::test_"
 CALLING = "tests/contacts/test_calling_back.py::test_"
 TEXTS = "tests/contacts/test_texts.py::test_"
 HOURS = "tests/contacts/test_calling_hours.py::test_"
+BOOKING = "tests/web/test_calling_back.py::test_"
 UNHEARD = "tests/contacts/test_unheard_calls.py::test_"
 
 
@@ -151,6 +152,69 @@ MUTANTS = [
         "(is_due or contact.callback_postponed) and not _is_on_phone(session, contact):\n",
         "(is_due or contact.callback_postponed):\n",
         CALLING + "nobody_is_called_while_they_still_hear_goodbye[sqlite]",
+    ),
+    Mutant(
+        "nobody is told to stay on a line where staying ends the call",
+        "warmline/telephony/twiml.py",
+        '"callback_confirm" if may_wait else "callback_confirm_only"',
+        '"callback_confirm"',
+        BOOKING + "on_a_full_line_a_caller_may_be_called_back_and_is_not_told_to_stay[sqlite-English]",
+    ),
+    Mutant(
+        "whoever was told to stay is not hung up on because that has become untrue",
+        "warmline/contacts/intake.py",
+        "if told_to_stay and (is_full or nobody_is_left):",
+        "if False:",
+        BOOKING + "whoever_was_told_to_stay_is_asked_once_more_when_nobody_is_left_meanwhile[sqlite]",
+    ),
+    Mutant(
+        "a closed line that still serves does not say that nobody is here",
+        "warmline/contacts/calling_back.py",
+        "is_open or bool(roster.spoken_on_shift(session, contact.line, now))",
+        "is_open",
+        BOOKING + "a_line_that_has_closed_and_still_serves_does_not_say_that_nobody_is_here[sqlite-English]",
+    ),
+    Mutant(
+        "no call is promised that nobody may make",
+        "warmline/web/hooks/voice.py",
+        "if not plan.may_call:",
+        "if False:",
+        BOOKING + "a_line_that_has_closed_until_further_notice_promises_no_call_any_more[sqlite]",
+    ),
+    Mutant(
+        "what is left of today is told once to whoever is asked on arrival",
+        "warmline/web/hooks/voice.py",
+        "if plan.is_new and attempt == 1:",
+        "if attempt == 1:",
+        BOOKING + "on_a_full_line_what_is_left_of_today_is_told_once[sqlite]",
+    ),
+    Mutant(
+        "another key does not end a call of ours",
+        "warmline/web/hooks/voice.py",
+        "if _keys() and attempt >= twiml.MENU_TRIES:",
+        "if _keys():",
+        BOOKING + "another_key_takes_no_call_and_is_asked_again_twice[sqlite]",
+    ),
+    Mutant(
+        "whoever is asked something is not told of a connection that was lost",
+        "warmline/web/hooks/voice.py",
+        " and contact.booking_at is None and intake.choices(contact.id, now)[0] is intake.Prospect.WAIT:",
+        ":",
+        BOOKING + "whoever_is_called_in_from_a_menu_is_asked_again_and_not_told_of_a_connection[sqlite-which language]",
+    ),
+    Mutant(
+        "whoever hears a menu is not called in before they can have heard it three times",
+        "warmline/contacts/asking.py",
+        "since <= now - ASKED or intake.prospect(session, contact, now) is not intake.Prospect.CHOOSE",
+        "True",
+        WALK + "whoever_is_in_a_menu_is_not_lost_while_they_may_hear_it_three_times[sqlite]",
+    ),
+    Mutant(
+        "whoever has chosen is not lost on the way",
+        "warmline/contacts/legs.py",
+        "    if contact.unqueued_at is not None:\n",
+        "    if False:\n",
+        WALK + "whoever_has_chosen_after_listening_for_long_is_not_lost_on_the_way[sqlite-to stay]",
     ),
     Mutant(
         "whoever was put off is called as soon as the line is open again",

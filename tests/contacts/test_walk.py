@@ -1,11 +1,13 @@
 """One call through the house, and the ways in which it ends."""
 
+from collections.abc import Callable
+
 import pytest
 from sqlalchemy import update
 
 from tests.contacts.world import CALLER, OTHER_CALLER, QUEUE, World
 from warmline import db
-from warmline.contacts import asking, connect, intake, messages, offers, outbox, parting, texts, wrapup
+from warmline.contacts import asking, calling_back, connect, intake, messages, offers, outbox, parting, texts, wrapup
 from warmline.errors import Conflict, Invalid, NotFound
 from warmline.models import Caller, Contact, Engagement, Leg, Offer, Report, Shift
 from warmline.telephony.gateway import Membership, NotTaken, Refused, Uncertain
@@ -389,18 +391,45 @@ def test_whatever_no_callback_told_us_is_asked_for(world: World) -> None:
     assert world.get(Engagement, engagement.id).state == "wrapping"
 
 
-def test_whoever_is_in_a_menu_is_not_lost_while_it_is_told_again(world: World) -> None:
+def in_a_menu(world: World) -> tuple[str, Callable[[], int]]:
+    """A caller who is told that nobody speaks their language any more; and how often they were called back in."""
     contact_id, caller_sid = world.waits(language="es")
     with db.transaction() as session:
         session.execute(update(Shift).where(Shift.peer_id == world.peer2.id).values(ends_at=world.now))
     assert intake.nobody_left(contact_id, world.now)
     back = ("redirect", caller_sid, f"/twilio/voice/contacts/{contact_id}/dropped")
-    for _ in range(2):  # another key than the menu has
-        world.pass_time(asking.LOST_AFTER.total_seconds() - 10)
-        intake.told_again(contact_id, world.now)
-    assert back not in world.company.asked
-    world.pass_time(asking.LOST_AFTER.total_seconds() + 10)
-    assert back in world.company.asked
+    return contact_id, lambda: world.company.asked.count(back)
+
+
+def test_whoever_is_in_a_menu_is_not_lost_while_they_may_hear_it_three_times(world: World) -> None:
+    contact_id, times_called_in = in_a_menu(world)
+    world.pass_time(asking.ASKED.total_seconds() - 10, every=10)
+    assert times_called_in() == 0
+    world.pass_time(20, every=10)
+    assert times_called_in() == 1
+    parting.caller_back(contact_id, world.now)
+    world.pass_time(asking.ASKED.total_seconds() - 20, every=10)
+    assert times_called_in() == 1, "and may hear it out then"
+
+
+@pytest.mark.parametrize("chooses", ["to stay", "another language", "not to book"])
+def test_whoever_has_chosen_after_listening_for_long_is_not_lost_on_the_way(world: World, chooses: str) -> None:
+    contact_id, times_called_in = in_a_menu(world)
+    if chooses == "not to book":
+        intake.stay(contact_id, world.now)
+        with db.transaction() as session:
+            calling_back.begin_booking(session, session.get_one(Contact, contact_id), world.now)
+    world.pass_time(asking.ASKED.total_seconds() - 10, every=10)
+    if chooses == "to stay":
+        intake.stay(contact_id, world.now)
+    elif chooses == "another language":
+        intake.choose_language(contact_id, "en", world.now)
+    else:
+        intake.not_booked(contact_id, world.now)
+    world.pass_time(asking.LOST_AFTER.total_seconds() - 10, every=10)
+    assert times_called_in() == 0
+    world.pass_time(20, every=10)
+    assert times_called_in() == 1, "and lost if the queue never has them"
 
 
 def test_the_outbox_keeps_the_order_of_one_contact(world: World) -> None:

@@ -48,7 +48,6 @@ ELSEWHERE = {
     "contacts.intake.greet": "a call that is asked for again before its menu",
     "contacts.intake.nobody_left": "nobody on shift",
     "contacts.intake.give_up": "nobody speaks the language",
-    "contacts.intake.told_again": "nobody speaks the language",
     "contacts.intake.stay": "nobody speaks the language",
     "people.accounts.choose_language": "no contact depends on it",
     "people.lines.close_early": "no call depends on it",

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from routing.states import IN_QUEUE, ContactState, LegState, RequestState
-from warmline.contacts import connect, holding, legs, outbox, parting
+from warmline.contacts import connect, holding, intake, legs, outbox, parting
 from warmline.db import after_commit, reading, transaction
 from warmline.models import Contact, Engagement, Leg, LegKind, OutsideRequest, RequestKind
 from warmline.models.history import advance
@@ -18,7 +18,8 @@ from warmline.telephony.gateway import GatewayError
 
 ASK_AFTER = timedelta(seconds=10)  # a leg that was not heard of for so long is asked for
 LOST_AFTER = timedelta(seconds=40)  # outside queue and conference for so long: called back in
-BOOKING = timedelta(minutes=5)  # the same, of somebody who types a number to be called at
+ASKED = timedelta(minutes=2)  # the same, of somebody who is asked whether to wait for their language, up to three times
+BOOKING = timedelta(minutes=5)  # and of somebody who types a number to be called at
 CLOCKS_APART = timedelta(seconds=30)  # at most, ours and the phone company's; two calls of ours to somebody are further
 GIVEN_UP = timedelta(minutes=5)  # by then the clock has given a call up that nobody knows of
 LAST_WORDS = timedelta(seconds=60)  # the longest sentence that turns somebody away
@@ -129,13 +130,18 @@ def _settle_caller(believed: Contact, found: gateway.Membership, now: datetime) 
             if engagement is not None:
                 parting.release(session, contact, engagement, "caller_not_moved", now)
             legs.recall(session, contact, contact.id, now, again=True)
+            legs.outside_anew(contact, now)
 
 
 def _is_lost(session: Session, contact: Contact, now: datetime) -> bool:
     """Whether a caller has been outside queue and conference for longer than any of our documents takes."""
     engagement = holding.live_engagement(session, contact.id)
     since = engagement.connect_by if engagement is not None else contact.unqueued_at
-    return since is not None and since <= now - (BOOKING if contact.booking_at is not None else LOST_AFTER)
+    if since is None or since > now - LOST_AFTER:
+        return False
+    if contact.booking_at is not None:
+        return since <= now - BOOKING
+    return since <= now - ASKED or intake.prospect(session, contact, now) is not intake.Prospect.CHOOSE
 
 
 # Calls of ours of whose making we have heard nothing

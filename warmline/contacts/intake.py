@@ -121,7 +121,9 @@ def choose_language(contact_id: str, language: str, now: datetime) -> tuple[Cont
             return contact, Admission.QUEUE, []  # asked twice: the caller waits already
         if contact.state not in (ContactState.ARRIVING, ContactState.WAITING):
             return contact, Admission.QUEUE, []
-        contact.language = language  # also of whoever is turned away: a repeated request is answered in it
+        if contact.language != language:
+            contact.language = language  # also of whoever is turned away: a repeated request is answered in it
+            legs.outside_anew(contact, now)
         spoken = _spoken(session, contact, now)
         if not spoken and contact.state is ContactState.ARRIVING:
             _turn_away(session, contact, "nobody", Admission.NOBODY_ON_SHIFT, now)
@@ -141,16 +143,9 @@ def stay(contact_id: str, now: datetime) -> Contact:
         contact = holding.contact(session, contact_id)
         if contact.stays_at is None and contact.state in (ContactState.ARRIVING, ContactState.WAITING):
             contact.stays_at = now
+            legs.outside_anew(contact, now)
             record(session, contact, "stays", now)
         return contact
-
-
-def told_again(contact_id: str, now: datetime) -> None:
-    """Who is told that nobody speaks their language, and pressed another key, hears it again: they are not lost."""
-    with transaction() as session:
-        contact = holding.contact(session, contact_id)
-        if contact.unqueued_at is not None:
-            contact.unqueued_at = now
 
 
 def give_up(contact_id: str, now: datetime) -> Contact:

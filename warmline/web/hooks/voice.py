@@ -82,7 +82,6 @@ def instead(contact_id: str) -> Response:
     if chosen in contact.line.languages:
         return answer(_admit(contact, chosen, now))
     if keys and attempt < twiml.MENU_TRIES:
-        intake.told_again(contact.id, now)
         _, spoken = intake.choices(contact.id, now)
         return answer(twiml.instead(contact.id, contact.language, spoken, attempt + 1))
     return answer(_next_for(intake.give_up(contact.id, now)))
@@ -348,11 +347,12 @@ def _back(contact_id: str) -> Response:
         parting.leg_ended(field("CallSid"), now)
         return answer(twiml.nothing())
     contact = parting.caller_back(_contact(contact_id).id, now, request.args.get("engagement", ""))
-    if contact.state in LIVE_CONTACT and contact.state is not ContactState.CONNECTED:
+    is_in_line = contact.state in LIVE_CONTACT and contact.state is not ContactState.CONNECTED
+    # Whoever is asked something is asked it again: nothing has happened to their connection.
+    if is_in_line and contact.booking_at is None and intake.choices(contact.id, now)[0] is intake.Prospect.WAIT:
         if contact.priority >= Priority.DROPPED:
             return answer(twiml.dropped(contact.id, contact.line_id, contact.language))
-        if contact.booking_at is None and intake.choices(contact.id, now)[0] is intake.Prospect.WAIT:
-            return answer(_enqueue(contact, now, "not_connected"))
+        return answer(_enqueue(contact, now, "not_connected"))
     return answer(_next_for(contact))
 
 
