@@ -122,8 +122,8 @@ def choose_language(contact_id: str, language: str, now: datetime) -> tuple[Cont
         if contact.state not in (ContactState.ARRIVING, ContactState.WAITING):
             return contact, Admission.QUEUE, []
         if contact.language != language:
-            contact.language = language  # also of whoever is turned away: a repeated request is answered in it
             legs.outside_anew(contact, now)
+        contact.language = language  # also of whoever is turned away: a repeated request is answered in it
         spoken = _spoken(session, contact, now)
         if not spoken and contact.state is ContactState.ARRIVING:
             _turn_away(session, contact, "nobody", Admission.NOBODY_ON_SHIFT, now)
