@@ -28,6 +28,7 @@ TWIN = RACES + "the_database_itself_refuses_the_twin_of[sqlite-{}]"
 WALK = "tests/contacts/test_walk.py::test_"
 ACCESS = "tests/web/test_access.py::test_"
 CALLING = "tests/contacts/test_calling_back.py::test_"
+TELLING = "tests/contacts/test_telling.py::test_"
 TEXTS = "tests/contacts/test_texts.py::test_"
 HOURS = "tests/contacts/test_calling_hours.py::test_"
 UNHEARD = "tests/contacts/test_unheard_calls.py::test_"
@@ -658,6 +659,20 @@ MUTANTS = [
         "                    begun = at\n",
         "                    begun = LONG_AGO\n",
         TEXTS + "after_an_outage_no_thread_is_moved_before_consoles_had_time_to_be_heard[sqlite]",
+    ),
+    Mutant(
+        "a peer who rings for this caller is about to be theirs",
+        "warmline/contacts/telling.py",
+        "peer.id in rings or ",
+        "",
+        TELLING + "somebody_free_makes_it_short[sqlite]",
+    ),
+    Mutant(
+        "a peer who rings for the caller behind is not free",
+        "warmline/contacts/telling.py",
+        " + len(rung)",
+        "",
+        TELLING + "a_peer_who_rings_for_the_caller_behind_is_not_free[sqlite]",
     ),
     Mutant(
         "a call is asked for by one clock",
