@@ -12,7 +12,7 @@ from tests.contacts.world import CALLER, OTHER_CALLER, World
 from warmline import db
 from warmline.contacts import offers, parting, telling
 from warmline.contacts.telling import Told
-from warmline.models import Apart, AskedBy, Channel, Contact, Engagement, Offer
+from warmline.models import Apart, AskedBy, Channel, Contact, Engagement, Offer, Peer
 from warmline.models.base import new_id
 
 
@@ -73,6 +73,15 @@ def test_texts_say_nothing_of_calls(world: World) -> None:
     talked(world, ENOUGH, channel=Channel.TEXT)
     world.available(world.peer1)
     contact_id, _ = world.waits()
+    assert hears(world, contact_id) == Told(1, None)
+
+
+def test_talks_of_long_ago_say_nothing_of_today(world: World) -> None:
+    talked(world, ENOUGH)
+    world.now += timedelta(days=28)
+    world.available(world.peer1)
+    world.talks(world.peer1)
+    contact_id, _ = world.waits(OTHER_CALLER)
     assert hears(world, contact_id) == Told(1, None)
 
 
@@ -151,6 +160,21 @@ def test_whoever_rings_at_a_peer_who_is_not_for_this_caller_is_not_before_them(b
     while_it_rings = expects(busy, behind)
     busy.accepts(busy.peer2)
     assert while_it_rings == expects(busy, behind, waited=120)
+
+
+def test_whoever_said_not_now_or_rests_is_there_all_the_same(world: World) -> None:
+    talked(world, ENOUGH)
+    world.available(world.peer1)
+    contact_id, _ = world.waits()
+    offers.decline(world.peer1, world.rings_at(world.peer1).id, world.now)
+    assert expects(world, contact_id).high > 1, "in a breath"
+    world.now += timedelta(seconds=5)
+    with db.transaction() as session:
+        session.get_one(Peer, world.peer1.id).rests_until = world.now + timedelta(minutes=5)
+    assert expects(world, contact_id, waited=120).high > 1
+    with db.transaction() as session:
+        session.get_one(Peer, world.peer1.id).rests_until = None
+    assert expects(world, contact_id, waited=240) == Minutes(0, 1)
 
 
 def test_a_caller_before_who_rings_at_several_takes_one_of_them(busy: World) -> None:
