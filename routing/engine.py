@@ -5,7 +5,7 @@ from datetime import datetime
 from heapq import merge
 
 from routing.eligibility import is_present, why_not
-from routing.facts import Alone, Close, Decision, Expire, MakeOffer, Overflow, Peer, Ringing, Snapshot, Tell, Waiting
+from routing.facts import Alone, Close, Decision, Expire, MakeOffer, Overflow, Peer, Snapshot, Tell, Waiting
 from routing.policy import StepKind, Strategy
 from routing.ranking import asked_first, first_in_line
 
@@ -18,16 +18,18 @@ def decide(snapshot: Snapshot, now: datetime) -> list[Decision]:
     several. A contact whom nobody free may serve does not hold up the ones behind it.
     """
     return [
-        *_expiries(snapshot.ringing, now),
+        *_expiries(snapshot, now),
         *_steps(snapshot, now),
         *_words(snapshot.alone),
         *_offers(snapshot, now),
     ]
 
 
-def _expiries(ringing: Iterable[Ringing], now: datetime) -> Iterator[Expire]:
-    for offer in ringing:
-        if not is_present(offer.seen_at, now):  # also if it was we who could not be reached: nobody missed anything
+def _expiries(snapshot: Snapshot, now: datetime) -> Iterator[Expire]:
+    for offer in snapshot.ringing:
+        if snapshot.deaf_until is not None and offer.deadline <= snapshot.deaf_until:
+            yield Expire(offer.id, "outage")  # they may have pressed Accept, and been refused
+        elif not is_present(offer.seen_at, now):  # also if it was we who could not be reached: nobody missed anything
             yield Expire(offer.id, "peer_gone")
         elif offer.deadline <= now:
             yield Expire(offer.id, "no_answer")

@@ -88,6 +88,7 @@ class Snapshot:
     policies: Mapping[str, Policy] = field(default_factory=dict)  # by line
     ringing: tuple[Ringing, ...] = ()
     alone: tuple[Alone, ...] = ()
+    deaf_until: datetime | None = None  # the end of our latest outage: no answer was heard in it
 
     def policy(self, line: str) -> Policy:
         return self.policies.get(line, UNCHOSEN)

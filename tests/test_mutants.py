@@ -28,6 +28,8 @@ TWIN = RACES + "the_database_itself_refuses_the_twin_of[sqlite-{}]"
 WALK = "tests/contacts/test_walk.py::test_"
 ACCESS = "tests/web/test_access.py::test_"
 CALLING = "tests/contacts/test_calling_back.py::test_"
+OUTAGE = "an_outage_is_nobody_s_miss_though_consoles_are_heard_before_the_clock_ticks"
+TELLING = "tests/contacts/test_telling.py::test_"
 TEXTS = "tests/contacts/test_texts.py::test_"
 HOURS = "tests/contacts/test_calling_hours.py::test_"
 BOOKING = "tests/web/test_calling_back.py::test_"
@@ -722,6 +724,41 @@ MUTANTS = [
         "                    begun = at\n",
         "                    begun = LONG_AGO\n",
         TEXTS + "after_an_outage_no_thread_is_moved_before_consoles_had_time_to_be_heard[sqlite]",
+    ),
+    Mutant(
+        "nobody missed what ended in an outage",
+        "routing/engine.py",
+        "if snapshot.deaf_until is not None and offer.deadline <= snapshot.deaf_until:",
+        "if False:",
+        POLICIES + f"Missed::test_{OUTAGE}[sqlite-outage]",
+    ),
+    Mutant(
+        "an outage is known to whoever decides about offers",
+        "warmline/clock.py",
+        "                    deaf_until = at\n",
+        "                    pass\n",
+        POLICIES + f"Missed::test_{OUTAGE}[sqlite-outage]",
+    ),
+    Mutant(
+        "only an outage excuses a miss",
+        "warmline/clock.py",
+        "                if at - latest > HICCUP:\n",
+        "                if True:\n",
+        POLICIES + f"Missed::test_{OUTAGE}[sqlite-no outage]",
+    ),
+    Mutant(
+        "a peer who rings for this caller is about to be theirs",
+        "warmline/contacts/telling.py",
+        "peer.id in rings or ",
+        "",
+        TELLING + "somebody_free_makes_it_short[sqlite]",
+    ),
+    Mutant(
+        "a peer who rings for the caller behind is not free",
+        "warmline/contacts/telling.py",
+        " + len(rung)",
+        "",
+        TELLING + "a_peer_who_rings_for_the_caller_behind_is_not_free[sqlite]",
     ),
     Mutant(
         "a call is asked for by one clock",

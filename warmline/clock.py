@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 1.0
 LEASE = timedelta(seconds=5)
 PAUSE = timedelta(seconds=30)  # without a tick: the database or this machine was away, and nobody could be heard
+HICCUP = timedelta(seconds=5)  # without a tick: whoever answered an offer meanwhile may not have been heard
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 CALLBACKS_KEPT = timedelta(days=2)  # Twilio repeats a callback within minutes
 
@@ -62,24 +63,25 @@ def hold_lease(holder: str, at: datetime) -> bool:
         return held is not None
 
 
-def tick(at: datetime, heard_since: datetime = LONG_AGO) -> None:
+def tick(at: datetime, heard_since: datetime = LONG_AGO, deaf_until: datetime = LONG_AGO) -> None:
     """Do everything that is due at `at`. What fails is logged and tried again at the next tick.
 
     Args:
         heard_since: when consoles could be heard again after an outage, in which all of them were silent.
+        deaf_until: the end of the latest outage, however short, in which peers may have answered offers in vain.
     """
-    for act, subject in _due(at, heard_since):
+    for act, subject in _due(at, heard_since, deaf_until):
         _attempt(act, subject, at)
     for organization_id in dispatch.organizations_waiting():
         _attempt(dispatch.run, organization_id, at)
 
 
-def _due(at: datetime, heard_since: datetime) -> list[tuple[Callable[[Any, datetime], Any], Any]]:
+def _due(at: datetime, heard_since: datetime, deaf_until: datetime) -> list[tuple[Callable[[Any, datetime], Any], Any]]:
     """What is to be done, and to whom: in one look, for most of the time it is nothing."""
     found: list[tuple[Callable[[Any, datetime], Any], Any]] = []
     with reading() as session:
         for question, act in (
-            (due.decisions, due.act),
+            (partial(due.decisions, deaf_until=deaf_until), due.act),
             (connect.overdue, _phone_is_late),
             (partial(availability.left_behind, heard_since=heard_since), parting.console_gone),
             (calling_back.overdue, calling_back.come_due),
@@ -128,7 +130,7 @@ def clean(at: datetime) -> None:
 def run(stopped: threading.Event, read: Callable[[], datetime] = now) -> None:
     """Tick once a second until `stopped`; only while holding the lease, and through every failure."""
     holder = new_id()
-    begun = latest = cleaned = LONG_AGO
+    begun = deaf_until = latest = cleaned = LONG_AGO
     while not stopped.is_set():
         at = read()
         try:
@@ -136,7 +138,9 @@ def run(stopped: threading.Event, read: Callable[[], datetime] = now) -> None:
                 if at - latest > PAUSE:
                     asking.doubt_everything()
                     begun = at
-                tick(at, begun)
+                if at - latest > HICCUP:
+                    deaf_until = at
+                tick(at, begun, deaf_until)
                 latest = at
                 if at - cleaned > timedelta(hours=1):
                     clean(at)

@@ -1,5 +1,6 @@
 """What a line has chosen, through the real database: whom it asks, in which order, and what it does for long waits."""
 
+import threading
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from routing.policy import Policy, Skill, Step, StepKind, Strategy
 from routing.states import PeerStatus
 from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, World
 from warmline import clock, db
-from warmline.contacts import dispatch, intake, offers, parting, texts, wrapup
+from warmline.contacts import availability, dispatch, intake, offers, parting, texts, wrapup
 from warmline.errors import Conflict
 from warmline.models import Apart, AskedBy, Caller, Channel, Contact, Engagement, Line, Offer, Peer, Shift
 from warmline.models.base import new_id
@@ -234,6 +235,35 @@ class TestMissed:
         clock.tick(world.now)
         peer = world.peer(world.peer1)
         assert (peer.status, peer.status_reason) == ("available", None)
+
+    @pytest.mark.parametrize(
+        ("pauses", "reason", "status"),
+        [((4, 4, 14), "outage", "available"), ((4, 4, 4, 4, 4, 4), "no_answer", "away")],
+        ids=["outage", "no outage"],
+    )
+    def test_an_outage_is_nobody_s_miss_though_consoles_are_heard_before_the_clock_ticks(
+        self, world: World, pauses: tuple[float, ...], reason: str, status: str
+    ) -> None:
+        world.available(world.peer1)
+        contact_id, _ = world.waits()
+        self.misses(world)
+        world.pass_time(6)
+        offer = world.rings_at(world.peer1)
+        left = list(pauses)
+
+        class Ticks(threading.Event):
+            def wait(self, timeout: float | None = None) -> bool:
+                if not left:
+                    self.set()
+                    return True
+                world.now += seconds(left.pop(0))
+                availability.seen(world.peer1, world.now)
+                return False
+
+        clock.run(Ticks(), lambda: world.now)
+        assert (world.get(Offer, offer.id).reason, world.peer(world.peer1).status) == (reason, status)
+        world.pass_time(6)
+        assert rung(world, contact_id) == ({world.peer1.id} if status == "available" else set())
 
     def test_not_now_between_them_is_a_sign_of_life(self, world: World) -> None:
         world.available(world.peer1)

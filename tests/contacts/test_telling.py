@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import select
 
 from routing.estimates import ENOUGH, Minutes
-from routing.policy import Policy, Skill, Step, StepKind
+from routing.policy import Policy, Skill, Step, StepKind, Strategy
 from tests.contacts.test_policies import chooses, has, line_id, moves, sister
 from tests.contacts.world import CALLER, OTHER_CALLER, World
 from warmline import db
-from warmline.contacts import parting, telling
+from warmline.contacts import offers, parting, telling
 from warmline.contacts.telling import Told
-from warmline.models import Channel, Contact, Engagement, Offer
+from warmline.models import Apart, AskedBy, Channel, Contact, Engagement, Offer, Peer
 from warmline.models.base import new_id
 
 
@@ -76,6 +76,15 @@ def test_texts_say_nothing_of_calls(world: World) -> None:
     assert hears(world, contact_id) == Told(1, None)
 
 
+def test_talks_of_long_ago_say_nothing_of_today(world: World) -> None:
+    talked(world, ENOUGH)
+    world.now += timedelta(days=28)
+    world.available(world.peer1)
+    world.talks(world.peer1)
+    contact_id, _ = world.waits(OTHER_CALLER)
+    assert hears(world, contact_id) == Told(1, None)
+
+
 def expects(world: World, contact_id: str, waited: int = 0) -> Minutes:
     told = hears(world, contact_id, waited=waited)
     assert told is not None
@@ -125,6 +134,77 @@ def test_a_peer_who_rings_for_the_caller_before_takes_that_one(busy: World) -> N
     busy.accepts(busy.peer2)
     assert while_it_rings == expects(busy, behind, waited=120), "the one before and the peer leave the line together"
     assert while_it_rings.high > 1
+
+
+def test_a_peer_who_rings_for_the_caller_behind_is_not_free(busy: World) -> None:
+    """Who said "Not now" has a breath before this caller, and rings for the next one meanwhile."""
+    busy.available(busy.peer2)
+    first, _ = busy.waits(OTHER_CALLER)
+    busy.now += timedelta(seconds=1)
+    behind, _ = busy.waits("+14045550141")
+    offers.decline(busy.peer2, busy.rings_at(busy.peer2).id, busy.now)
+    assert busy.rings_at(busy.peer2).contact_id == behind
+    assert expects(busy, first).high > 1
+    assert expects(busy, behind) == Minutes(0, 1)
+
+
+def test_whoever_rings_at_a_peer_who_is_not_for_this_caller_is_not_before_them(busy: World) -> None:
+    busy.available(busy.peer2)
+    ringing, _ = busy.waits(OTHER_CALLER)
+    busy.now += timedelta(seconds=1)
+    behind, _ = busy.waits("+14045550141")
+    with db.transaction() as session:
+        caller_id = session.get_one(Contact, behind).caller_id
+        session.add(Apart(caller_id=caller_id, peer_id=busy.peer2.id, asked_by=AskedBy.CALLER, asked_at=busy.now))
+    assert busy.rings_at(busy.peer2).contact_id == ringing
+    while_it_rings = expects(busy, behind)
+    busy.accepts(busy.peer2)
+    assert while_it_rings == expects(busy, behind, waited=120)
+
+
+def test_whoever_said_not_now_or_rests_is_there_all_the_same(world: World) -> None:
+    talked(world, ENOUGH)
+    world.available(world.peer1)
+    contact_id, _ = world.waits()
+    offers.decline(world.peer1, world.rings_at(world.peer1).id, world.now)
+    assert expects(world, contact_id).high > 1, "in a breath"
+    world.now += timedelta(seconds=5)
+    with db.transaction() as session:
+        session.get_one(Peer, world.peer1.id).rests_until = world.now + timedelta(minutes=5)
+    assert expects(world, contact_id, waited=120).high > 1
+    with db.transaction() as session:
+        session.get_one(Peer, world.peer1.id).rests_until = None
+    assert expects(world, contact_id, waited=240) == Minutes(0, 1)
+
+
+def test_a_caller_before_who_rings_at_several_takes_one_of_them(busy: World) -> None:
+    chooses(busy, Policy(strategy=Strategy.RING_SEVERAL, several=2))
+    third = busy.hires("peer3", ["en"])
+    busy.available(busy.peer2, third)
+    busy.waits(OTHER_CALLER)
+    busy.now += timedelta(seconds=1)
+    behind, _ = busy.waits("+14045550141")
+    assert busy.offer_to(busy.peer2) is not None
+    assert busy.offer_to(third) is not None
+    assert expects(busy, behind) == Minutes(0, 1), "the other of the two is free for this one"
+
+
+def test_what_it_asks_the_database_does_not_grow(busy: World) -> None:
+    from tests.web.walk import counted
+
+    def asks(contact_id: str) -> int:
+        with counted() as statements:
+            expects(busy, contact_id)
+        return len([statement for statement in statements if statement.startswith("SELECT")])
+
+    busy.available(busy.peer2)
+    busy.waits(OTHER_CALLER)
+    asked = []
+    for number in range(5):
+        busy.now += timedelta(seconds=1)
+        behind, _ = busy.waits(f"+1404555014{number}")
+        asked.append(asks(behind))
+    assert len(set(asked)) == 1
 
 
 def test_whoever_is_not_in_line_yet_is_told_the_place_alone(busy: World) -> None:

@@ -123,6 +123,17 @@ class TestWhatIsDue:
         unheard = Ringing("unheard", NOW - seconds(5), NOW - seconds(22.001))
         assert decide(Snapshot(ringing=(unheard,)), NOW) == [Expire("unheard", "peer_gone")]
 
+    def test_nobody_missed_an_offer_that_ended_while_no_answer_could_be_heard(self):
+        within, after = Ringing("within", NOW - seconds(1), NOW), Ringing("after", NOW - seconds(0.999), NOW)
+        assert decide(Snapshot(ringing=(within, after), deaf_until=NOW - seconds(1)), NOW) == [
+            Expire("within", "outage"),
+            Expire("after", "no_answer"),
+        ]
+
+    def test_an_outage_ends_no_offer_that_has_time_left(self):
+        fine = Ringing("fine", NOW + seconds(0.001), NOW)
+        assert decide(Snapshot(ringing=(fine,), deaf_until=NOW), NOW) == []
+
     def test_a_step_is_taken_once_and_late_ones_together(self):
         steps = (
             Step(seconds(30), StepKind.WIDEN),

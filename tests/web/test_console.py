@@ -141,6 +141,7 @@ def test_not_now_passes_the_caller_on(cast: Cast) -> None:
         ("voice", "no_answer", "The call on the Georgia line was not answered in time."),
         ("text", "no_answer", "The text on the Georgia line was not answered in time."),
         ("voice", "peer_gone", "so the Georgia line took the offer back."),
+        ("voice", "outage", "We were out of reach for a moment, so the Georgia line took the offer back."),
     ],
 )
 def test_whoever_did_not_answer_is_promised_no_other_peer(cast: Cast, channel: str, reason: str, told: str) -> None:

@@ -18,8 +18,11 @@ from warmline.people import lines
 NOT_TAKEN = (ContactState.WAITING, ContactState.OFFERED)
 
 
-def decisions(session: Session, now: datetime) -> Sequence[Decision]:
-    """Everything that is to be done at `now` for somebody who waits, but for offers: those are dispatch's."""
+def decisions(session: Session, now: datetime, deaf_until: datetime | None = None) -> Sequence[Decision]:
+    """Everything that is to be done at `now` for somebody who waits, but for offers: those are dispatch's.
+
+    Nobody has missed an offer that ended by `deaf_until`, the end of an outage.
+    """
     chosen = session.execute(select(Line.id, Line.organization_id).where(Line.policy.is_not(None))).all()
     policies = lines.policies_of(session, [line.id for line in chosen]) if chosen else {}
     late = [
@@ -34,7 +37,8 @@ def decisions(session: Session, now: datetime) -> Sequence[Decision]:
     ]
     waiting = dispatch.facts(session, policies, [Contact.state.in_(NOT_TAKEN), or_(*late)]) if late else ()
     ringing, alone = offers.ringing(session, now), texts.alone(session, now)
-    return decide(Snapshot(waiting, policies=policies, ringing=tuple(ringing), alone=tuple(alone)), now)
+    found = Snapshot(waiting, policies=policies, ringing=tuple(ringing), alone=tuple(alone), deaf_until=deaf_until)
+    return decide(found, now)
 
 
 def act(decision: Decision, now: datetime) -> None:

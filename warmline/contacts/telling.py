@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 from routing.eligibility import why_not
 from routing.estimates import ENOUGH, Minutes, expected_wait
 from routing.facts import Peer
-from routing.states import Activity, ContactState, EngagementState
+from routing.states import Activity, ContactState, EngagementState, OfferState
 from routing.telling import Heard, is_time
 from warmline.contacts import dispatch
 from warmline.db import reading, transaction
-from warmline.models import Contact, Engagement
+from warmline.models import Contact, Engagement, Offer
 from warmline.people import lines, roster
 
 OF_LATE = timedelta(days=28)
@@ -60,8 +60,12 @@ def _expected(session: Session, contact: Contact, now: datetime) -> Minutes | No
         for peer in on_shift
         if not why_not(replace(peer, activity=Activity.IDLE, threads=0, rests_until=None), unasked, policy, now)
     ]
-    # Whoever rings is about to take somebody of this line: this caller, or one who is counted before.
-    free = sum(1 for peer in serve if peer.activity is Activity.OFFERED or not why_not(peer, waiting, policy, now))
+    # Whoever rings is about to take somebody: this caller, or another with whom they leave the line together.
+    rings = _rings(session, serve)
+    free = sum(1 for peer in serve if peer.id in rings or not why_not(peer, waiting, policy, now))
+    # Whoever has somebody ringing for them waits for nobody before, who may be in a breath after "Not now".
+    rung = {*rings.values()}
+    ahead = 0 if contact.id in rung else _waiting_ahead(session, contact, serve) + len(rung)
     spans = session.execute(
         select(Engagement.active_at, Engagement.done_at)
         .join(Contact, Contact.id == Engagement.contact_id)
@@ -78,11 +82,23 @@ def _expected(session: Session, contact: Contact, now: datetime) -> Minutes | No
     ).all()
     took = [(done_at - active_at).total_seconds() for active_at, done_at in spans if active_at and done_at]
     handle = sum(took) / len(took) if took else None
-    return expected_wait(_ahead(session, contact, serve) + 1, len(serve), free, handle, len(took))
+    return expected_wait(ahead + 1, len(serve), free, handle, len(took))
 
 
-def _ahead(session: Session, contact: Contact, peers: Collection[Peer]) -> int:
-    """How many are served before this contact by the same peers: who waits for others does not make it longer."""
+def _rings(session: Session, peers: Collection[Peer]) -> dict[str, str]:
+    """Which of these peers ring, and for which contact."""
+    rings: dict[str, str] = dict(
+        session.execute(
+            select(Offer.peer_id, Offer.contact_id).where(
+                Offer.state == OfferState.PENDING, Offer.peer_id.in_([peer.id for peer in peers])
+            )
+        ).all()
+    )
+    return rings
+
+
+def _waiting_ahead(session: Session, contact: Contact, peers: Collection[Peer]) -> int:
+    """For how many before this contact one of these peers is still to be found: who waits for others is no matter."""
     earlier = tuple_(Contact.queued_at, Contact.id) < (contact.queued_at, contact.id)
     return session.scalars(
         select(func.count())
@@ -91,7 +107,7 @@ def _ahead(session: Session, contact: Contact, peers: Collection[Peer]) -> int:
             Contact.organization_id == contact.organization_id,
             Contact.line_id.in_({line for peer in peers for line in peer.shifts}),
             Contact.language.in_({language for peer in peers for language in peer.languages}),
-            Contact.state.in_((ContactState.WAITING, ContactState.OFFERED)),
+            Contact.state == ContactState.WAITING,
             Contact.is_in_line,
             or_(Contact.priority > contact.priority, and_(Contact.priority == contact.priority, earlier)),
         )

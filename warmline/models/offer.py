@@ -29,5 +29,5 @@ class Offer(Base):
     made_at: Mapped[datetime] = mapped_column(UtcDateTime)
     deadline: Mapped[datetime] = mapped_column(UtcDateTime)
     decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    reason: Mapped[str | None] = mapped_column(String(40))  # why it ended: no_answer, peer_gone, not_now …
+    reason: Mapped[str | None] = mapped_column(String(40))  # why it ended: no_answer, outage, not_now …
     refusals: Mapped[list[list[str]]] = mapped_column(JSON, default=list)  # who was passed over, and why
