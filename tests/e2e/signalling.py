@@ -30,7 +30,8 @@ class Signalling:
         self.sockets: list[Server] = []  # open now
         self.dialled: list[str] = []  # host of every socket that was ever opened
         self.away = False  # while it is, nobody is let in
-        self.token_is_over = False  # the next token is
+        self.token_is_over = False  # the next token is, and stays so
+        self._over = ""
         self._heard: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue()
         self._server = make_server(
             "127.0.0.1", 0, self._answer, threaded=True, request_handler=_Quiet, ssl_context="adhoc"
@@ -116,8 +117,8 @@ class Signalling:
     def _take(self, each: Server, message: dict[str, Any]) -> None:
         kind, payload = message["type"], message["payload"]
         assert message["version"] == "1.6"
-        if kind == "listen" and self.token_is_over:
-            self.token_is_over = False
+        if kind == "listen" and (self.token_is_over or payload["token"] == self._over):
+            self.token_is_over, self._over = False, payload["token"]
             _send(each, "error", {"error": {"code": 31205, "message": "AccessTokenExpired"}})
         elif kind == "listen":
             # PStream.setToken() also says it for a token that was renewed.
