@@ -68,7 +68,7 @@ class Hands:
             time.sleep(BEAT - time.time() % BEAT)
 
     def beat(self, *, answering: bool = True) -> bool:
-        """Look, and do what is to be done; False if nobody is left. Without `answering` every offer rings out."""
+        """Look, and do what is to be done; False if nobody is left. Without `answering` nobody answers what rings."""
         with db.reading() as session:
             contacts = session.execute(
                 select(Contact.id, Contact.state, Contact.channel, Contact.queue_sid, Leg.call_sid)
