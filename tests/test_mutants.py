@@ -156,6 +156,13 @@ MUTANTS = [
         CALLING + "nobody_is_called_while_they_still_hear_goodbye[sqlite]",
     ),
     Mutant(
+        "nobody is asked to wait on a closed line where nobody will come",
+        "warmline/contacts/intake.py",
+        "if not spoken and not lines.is_open(contact.line, now):",
+        "if contact.stays_at is not None and not spoken and not lines.is_open(contact.line, now):",
+        BOOKING + "a_line_that_has_closed_with_nobody_left_and_calls_nobody_back_asks_nobody_to_wait[sqlite]",
+    ),
+    Mutant(
         "nobody is told to stay on a line where staying ends the call",
         "warmline/telephony/twiml.py",
         '"callback_confirm" if may_wait else "callback_confirm_only"',

@@ -143,6 +143,19 @@ def test_a_line_that_has_closed_with_nobody_left_offers_a_call_after_the_next_op
     assert call.contact.state == "missed"
 
 
+def test_a_line_that_has_closed_with_nobody_left_and_calls_nobody_back_asks_nobody_to_wait(twilio: Twilio) -> None:
+    call = twilio.calls()
+    enqueue = call.is_waiting()
+    it_has_closed()
+    nobody_on_shift()
+    assert call.waits(enqueue, str(call.contact.queue_sid), "30").verbs == ["Leave"]
+    told = call.asks(enqueue.url("Enqueue", "action"), QueueResult="leave")
+    assert "Nobody is on shift" in told.spoken
+    assert "988" in told.spoken
+    assert "press 3" not in told.spoken
+    assert told.ends
+
+
 def test_whoever_was_told_to_stay_is_asked_once_more_when_nobody_is_left_meanwhile(twilio: Twilio) -> None:
     call, menu = books(twilio)
     assert STAY in menu.spoken
@@ -248,7 +261,7 @@ def test_a_line_that_has_closed_until_further_notice_promises_no_call_any_more(t
     change_line(GEORGIA, closed_at=clock.now())
     nobody_on_shift()
     asked = call.presses(menu, "9").spoken
-    assert "press 3" in asked
+    assert "Nobody is on shift" in asked
     assert "call you" not in asked
 
 

@@ -184,9 +184,9 @@ def prospect(session: Session, contact: Contact, now: datetime) -> Prospect:
     spoken = roster.spoken_on_shift(session, contact.line, now)
     if contact.language in spoken:
         return Prospect.WAIT
-    if contact.stays_at is None:
-        return Prospect.CHOOSE
-    return Prospect.WAIT if spoken or lines.is_open(contact.line, now) else Prospect.NONE
+    if not spoken and not lines.is_open(contact.line, now):
+        return Prospect.NONE  # nobody is asked to wait where nobody will come
+    return Prospect.CHOOSE if contact.stays_at is None else Prospect.WAIT
 
 
 def choices(contact_id: str, now: datetime) -> tuple[Prospect, list[str]]:
