@@ -2,11 +2,14 @@
 
 import gc
 import os
+import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from unittest.mock import patch
+from zlib import crc32
 
 import pytest
 from hypothesis import settings
@@ -34,8 +37,31 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--both", action="store_true", help="run each test on SQLite and on PostgreSQL")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of a test that is there for both databases one is run, half of them on each, as their names have it.
+
+    What is told in SQL that both understand need not be told twice in every run; whatever is about the databases
+    themselves (locks, races, what is read, how much of it, life as a whole) is marked `both`. So is whatever is asked
+    for by its name.
+    """
+    if config.option.both or config.option.keyword or any("::" in argument for argument in config.args):
+        return
+    pairs = defaultdict(list)
+    for item in items:
+        if not item.get_closest_marker("both"):
+            pairs[re.sub(r"\b(sqlite|postgresql)\b", "", item.nodeid)].append(item)
+    left_out = {pair[crc32(name.encode()) % 2] for name, pair in pairs.items() if len(pair) == 2}
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(specname="pytest_collection_modifyitems", trylast=True)
+def long_ones_first(items: list[pytest.Item]) -> None:
     """What takes long to begin goes to the first worker, which is busy with it while the others take over the rest.
 
     These are the minutes of kill -9, and the world of the fuzz, which each worker that has some of it learns anew.

@@ -16,6 +16,8 @@ from tests.servers import Databases
 from warmline import db
 from warmline.models import Base
 
+pytestmark = pytest.mark.both
+
 MakeEngine = Callable[[], Engine]
 
 

@@ -29,6 +29,8 @@ from warmline.models import Base, Contact, Engagement, Leg, Offer, OutsideReques
 from warmline.telephony import gateway
 from warmline.web.hooks import voice
 
+pytestmark = pytest.mark.both
+
 Acts = dict[str, Callable[[], object]]  # by name
 
 STEPS = 30

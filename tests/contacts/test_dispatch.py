@@ -18,6 +18,8 @@ from warmline.models import Contact, Engagement, Line, Offer, Peer, Presence, Sh
 from warmline.models.base import new_id
 from warmline.people import roster
 
+pytestmark = pytest.mark.both
+
 MOST_STEPS = 15
 
 

@@ -34,6 +34,8 @@ from warmline.models.history import advance, advance_all
 from warmline.people import roster
 from warmline.telephony.gateway import Membership, Uncertain
 
+pytestmark = pytest.mark.both
+
 PATIENCE_SECONDS = 10
 A_MOMENT_SECONDS = 0.3  # what is not held off has long happened by then
 

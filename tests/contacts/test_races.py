@@ -54,6 +54,8 @@ from warmline.models.base import Keys, keyed_hash, new_id
 from warmline.models.history import advance
 from warmline.telephony.gateway import Membership
 
+pytestmark = pytest.mark.both
+
 ROOT = Path(__file__).parent.parent.parent
 ROUNDS = 3  # a race that is lost once in a while is lost
 PATIENCE_SECONDS = 60

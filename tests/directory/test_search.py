@@ -11,6 +11,8 @@ from warmline.directory import demo, resources, search
 from warmline.errors import Invalid, NotFound
 from warmline.models import Event, Resource
 
+pytestmark = pytest.mark.both
+
 SERVICE = {
     "name": "Café Mañana",
     "organization_name": "Niños y Más",

@@ -8,6 +8,8 @@ import pytest
 from tests.reports.past import Past, local, minutes
 from warmline.reports.absence import Replay, replay
 
+pytestmark = pytest.mark.both
+
 DAY = date(2026, 11, 17)
 
 

@@ -13,6 +13,8 @@ from warmline.reports import past as ours
 from warmline.reports.past import Call, patience
 from warmline.reports.staffing import Row, Table, table
 
+pytestmark = pytest.mark.both
+
 TARGET = Target(share=0.8, within=30)
 TUESDAY = 1
 SUNDAY = 6

@@ -66,6 +66,8 @@ from warmline.models.history import TABLES
 from warmline.people import roster
 from warmline.telephony import gateway
 
+pytestmark = pytest.mark.both
+
 EXAMPLES, STEPS = int(os.environ.get("LIFE_EXAMPLES", "4")), 60
 CALLERS = ("+14045550123", "+14045550124", "+14045550125")
 TEXTS = ("hello", "Hola", "English", "later", "STOP", "START", "1")

@@ -16,6 +16,8 @@ from warmline.models import Account, LoginSession, Peer, Presence
 from warmline.models.base import Keys
 from warmline.people import accounts
 
+pytestmark = pytest.mark.both
+
 QUIET = 0.4  # long enough for a push that must not come
 PATIENCE = 20
 

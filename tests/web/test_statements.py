@@ -16,6 +16,8 @@ from warmline.contacts import availability, dispatch, offers, screens
 from warmline.contacts.screens import why
 from warmline.models import Leg, Line, LineNumber, Offer
 
+pytestmark = pytest.mark.both
+
 CALLER, WRITER = "+14045550123", "+14045550144"
 # Statements, as counted. A number that must grow should be worth it.
 MOST = {

@@ -30,6 +30,8 @@ from warmline.models import Contact, Direction, Message, Offer, OutsideRequest
 from warmline.telephony import gateway
 from warmline.telephony.gateway import Membership, NotTaken, Uncertain
 
+pytestmark = pytest.mark.both
+
 CALLERS = ("+14045550123", "+14045550124")
 STOP = ("STOP", "stop", " Quit ", "UNSUBSCRIBE", "End", "cancel")
 ORDINARY = ("hello", "please stop", "the end", "help me", "Can we start?", "", "💛 " * 40)
