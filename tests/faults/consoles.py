@@ -1,7 +1,8 @@
 """Open consoles, in a process of their own: `python -m tests.faults.consoles URL`, with their cookies as JSON on stdin.
 
 Each has a WebSocket of its own, answers the server's pings, and says every ten seconds that it is there, as the page
-does (warmline/static/console.js). One line is printed when all are open, and one for each that is closed.
+does (warmline/static/console.js). One line is printed when all are open; then, for each further line on stdin, how
+often each console was told that something changed, as JSON, with null for a console that is closed.
 """
 
 from gevent import monkey
@@ -13,6 +14,7 @@ import sys  # noqa: E402
 import time  # noqa: E402
 
 import gevent  # noqa: E402
+import gevent.fileobject  # noqa: E402
 import gevent.pool  # noqa: E402
 import websocket  # noqa: E402
 
@@ -25,6 +27,7 @@ class Console:
 
     def __init__(self, url: str, cookie: str) -> None:
         self._url, self._cookie = url.replace("http:", "ws:"), cookie
+        self.told: int | None = 0  # None: it is closed
 
     def open(self) -> None:
         self._line = websocket.create_connection(
@@ -46,6 +49,8 @@ class Console:
                 continue
             if said == "2":
                 self._line.send("3")
+            elif str(said).startswith('42["changed"') and self.told is not None:
+                self.told += 1
 
     def _hear(self, beginning: str) -> None:
         said = str(self._line.recv())
@@ -55,18 +60,20 @@ class Console:
 def stay(console: Console, first_beat: float) -> None:
     try:
         console.live(first_beat)
-    except (OSError, websocket.WebSocketException) as error:
-        print(f"closed: {error!r}", flush=True)
+    except (OSError, websocket.WebSocketException):
+        console.told = None
 
 
 def main() -> None:
-    consoles = [Console(sys.argv[1], cookie) for cookie in json.loads(sys.stdin.readline())]
+    asked = gevent.fileobject.FileObject(sys.stdin.fileno(), "r", close=False)
+    consoles = [Console(sys.argv[1], cookie) for cookie in json.loads(asked.readline())]
     gevent.pool.Pool(AT_ONCE).map(Console.open, consoles)
     print("open", flush=True)
     # The beats of real consoles are spread over their ten seconds.
-    gevent.joinall(
-        [gevent.spawn(stay, console, BEAT_SECONDS * i / len(consoles)) for i, console in enumerate(consoles)]
-    )
+    for i, console in enumerate(consoles):
+        gevent.spawn(stay, console, BEAT_SECONDS * i / len(consoles))
+    for _ in asked:
+        print(json.dumps([console.told for console in consoles]), flush=True)
 
 
 if __name__ == "__main__":

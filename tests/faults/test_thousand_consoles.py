@@ -1,7 +1,7 @@
 """A thousand open consoles, and the phone company is answered as if there were none."""
 
-import itertools
 import json
+import re
 import resource
 import secrets
 import subprocess
@@ -9,61 +9,94 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
-from statistics import median, quantiles
+from functools import partial
+from statistics import median
 
 import pytest
 import requests
 from flask.sessions import SecureCookieSessionInterface
-from sqlalchemy import select
+from sqlalchemy import func, select
 from twilio.request_validator import RequestValidator
 
+from routing.states import PeerStatus
 from tests.cast import ENVIRONMENT, postgres_template, serve, settings
 from tests.product import CALLER, GEORGIA, ROOT, eventually
 from tests.servers import Databases
 from warmline import clock, db
 from warmline.app import create_app
-from warmline.models import LoginSession, Organization, Peer, Presence, Role
+from warmline.models import Line, LineNumber, LoginSession, Peer, Presence, Role, Shift
 from warmline.people import accounts
 
 __all__ = ["postgres_template"]
 
-CONSOLES = 1000
-CALLS = 75  # two webhooks each
+PEERS = 700
+BOARDS = 300  # these are told of every call
+CALLS = 10  # three webhooks each; half as many again in a row
 USUAL_LIMIT = 1024  # open files that many systems allow a process which does not ask for more
 
 
 @pytest.mark.timeout(300)  # while other tests keep every core busy, opening a thousand takes most of a minute
 def test_a_thousand_consoles_do_not_slow_a_webhook(postgres: Databases, postgres_template: str, limited: None) -> None:
-    """Two products beside each other are asked in turn, so that whatever else this machine does slows both."""
-    quiet, busy = (postgres.database(template=postgres_template) for _ in range(2))
-    cookies = peers(busy, CONSOLES)
+    """Two products with the same people are asked in turn, so that whatever else this machine does slows both.
+
+    First each webhook waits until every board was told of the one before, so that what is measured is whether it waits
+    for its own push; then they come in a row, beside the pushes of those before.
+    """
+    busy = postgres.database(template=postgres_template)
+    cookies = people(busy)
+    quiet = postgres.database(template=busy)
+    alone, in_a_row = Times(), Times()
     with serve(quiet) as none, serve(busy) as many, open_consoles(many, cookies) as consoles:
-        took: dict[str, list[float]] = {none: [], many: []}
-        for number, base in itertools.product(range(CALLS), (none, many)):
-            took[base].append(webhook(base, "incoming", CallSid=f"CA{number}", To=GEORGIA))
-            took[base].append(webhook(base, "status", CallSid=f"CA{number}", CallStatus="completed"))
-        eventually(lambda: len(heartbeats(busy)) == CONSOLES, 30, "not every console was heard")
-        assert consoles.poll() is None
-        assert len(set(heartbeats(busy))) < CONSOLES / 10, "each heartbeat was a commit of its own"
-    (usual, usual_worst), (full, full_worst) = (
-        (median(times), quantiles(times, n=100)[-1]) for times in (took[none], took[many])
-    )
-    print(
-        f"a webhook without consoles: median {usual * 1000:.0f} ms, p99 {usual_worst * 1000:.0f} ms; "
-        f"with {CONSOLES}: {full * 1000:.0f} ms ({full / usual:.2f} times), "
-        f"{full_worst * 1000:.0f} ms ({full_worst / usual_worst:.2f} times)"
-    )
-    assert full < 3 * usual
-    assert full_worst < max(3 * usual_worst, 5), "a third of the phone company's fifteen seconds"
+        await_heartbeats(busy, clock.now())
+        before = told(consoles)[PEERS:]
+        for number in range(CALLS):
+            for (without, _), (beside, is_news) in zip(call(none, number), call(many, number), strict=True):
+                if is_news:
+                    alone.add(without, beside)
+                    eventually(partial(are_told, consoles, before), what="not every board was told")
+                    before = told(consoles)[PEERS:]
+        for number in range(CALLS, CALLS + CALLS // 2):
+            for (without, _), (beside, _) in zip(call(none, number), call(many, number), strict=True):
+                in_a_row.add(without, beside)
+        assert None not in told(consoles), "a console was closed"
+    print(f"webhooks alone: {alone}; in a row: {in_a_row}")
+    # Much busier machines were seen to say 4: there the server that has more to do also waits more for a processor.
+    assert alone.ratio < 8, "a webhook waits for its push"
+    assert in_a_row.ratio < 15, "pushes leave no time for webhooks"
 
 
-def heartbeats(database_url: str) -> list[datetime]:
-    """When each console was heard last."""
+@dataclass(frozen=True)
+class Times:
+    """How long webhooks took without consoles, and beside them."""
+
+    without: list[float] = field(default_factory=list)
+    beside: list[float] = field(default_factory=list)
+
+    def add(self, without: float, beside: float) -> None:
+        self.without.append(without)
+        self.beside.append(beside)
+
+    @property
+    def ratio(self) -> float:
+        return median(self.beside) / median(self.without)
+
+    def __str__(self) -> str:
+        without, beside = (f"{median(times) * 1000:.0f} ms" for times in (self.without, self.beside))
+        return f"{without} without consoles, {beside} beside them ({self.ratio:.2f} times)"
+
+
+def await_heartbeats(database_url: str, since: datetime) -> None:
+    """Wait until each console was heard, and see that they were written many at a time."""
     engine = db.connect(database_url)
     try:
-        with engine.connect() as connection:
-            return list(connection.scalars(select(Presence.seen_at)))
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            unheard = select(func.count()).where(Presence.seen_at <= since)
+            eventually(lambda: not connection.scalar(unheard), what="not every console was heard")
+            commits = connection.scalar(select(func.count(Presence.seen_at.distinct())))
+            assert commits is not None
+            assert commits < PEERS / 10, "each heartbeat was a commit of its own"
     finally:
         engine.dispose()
 
@@ -77,27 +110,17 @@ def limited() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def peers(url: str, count: int) -> list[str]:
-    """As many peers of an organization of their own, each logged in: their cookies."""
+def people(url: str) -> list[str]:
+    """Peers who are on shift for the line that is called, and supervisors of it, each logged in: their cookies."""
     app = create_app(settings(url))
     now = clock.now()
-    tokens = [secrets.token_urlsafe(32) for _ in range(count)]
+    tokens = [secrets.token_urlsafe(32) for _ in range(PEERS + BOARDS)]
     with db.transaction() as session:
-        organization = Organization(name="A large neighbour")
-        session.add(organization)
-        session.flush()
+        line = session.scalars(select(Line).join(Line.numbers).where(LineNumber.number == GEORGIA)).one()
+        peers = []
         for number, token in enumerate(tokens):
-            account = accounts.create(session, organization.id, Role.PEER, "A peer", f"{number}@example.net", "none")
-            session.add(
-                Peer(
-                    organization_id=organization.id,
-                    account_id=account.id,
-                    name="A peer",
-                    languages=["en"],
-                    status_at=now,
-                    idle_since=now,
-                )
-            )
+            role = Role.PEER if number < PEERS else Role.SUPERVISOR
+            account = accounts.create(session, line.organization_id, role, "A person", f"{number}@example.net", "none")
             session.add(
                 LoginSession(
                     account_id=account.id,
@@ -106,6 +129,23 @@ def peers(url: str, count: int) -> list[str]:
                     expires_at=now + accounts.LOGIN_LASTS,
                 )
             )
+            if role is Role.PEER:
+                peers.append(
+                    Peer(
+                        organization_id=line.organization_id,
+                        account_id=account.id,
+                        name="A peer",
+                        languages=["en"],
+                        status=PeerStatus.BREAK,
+                        status_at=now,
+                        idle_since=now,
+                    )
+                )
+        session.add_all(peers)
+        session.flush()
+        session.add_all(Shift(peer_id=peer.id, line_id=line.id, starts_at=now) for peer in peers)
+        # Else their first heartbeat would be news for each board.
+        session.add_all(Presence(peer_id=peer.id, seen_at=now) for peer in peers)
     db.bound().dispose()
     signer = SecureCookieSessionInterface().get_signing_serializer(app)
     assert signer
@@ -128,8 +168,33 @@ def open_consoles(base: str, cookies: list[str]) -> Iterator[subprocess.Popen[st
             process.kill()
 
 
-def webhook(base: str, name: str, **form: str) -> float:
-    """A signed request of the phone company; the seconds until it is answered."""
+def told(consoles: subprocess.Popen[str]) -> list[int | None]:
+    """How often each console was told that something changed; None: it is closed."""
+    assert consoles.stdin
+    assert consoles.stdout
+    consoles.stdin.write("\n")
+    consoles.stdin.flush()
+    return list(json.loads(consoles.stdout.readline()))
+
+
+def are_told(consoles: subprocess.Popen[str], before: list[int | None]) -> bool:
+    """Whether each board was told something since then."""
+    return all(now is None or now > (then or 0) for then, now in zip(before, told(consoles)[PEERS:], strict=True))
+
+
+def call(base: str, number: int) -> Iterator[tuple[float, bool]]:
+    """Somebody calls, waits, and hangs up: the seconds of each webhook, and whether boards are told of it."""
+    sid = f"CA{number}"
+    took, menu = webhook(base, "incoming", CallSid=sid, To=GEORGIA)
+    yield took, False
+    found = re.search(r"/contacts/(\w+)/", menu)
+    assert found, menu
+    yield webhook(base, f"contacts/{found[1]}/wait", CallSid=sid, QueueSid=f"QU{number}", QueueTime="0")[0], True
+    yield webhook(base, "status", CallSid=sid, CallStatus="completed")[0], True
+
+
+def webhook(base: str, name: str, **form: str) -> tuple[float, str]:
+    """A signed request of the phone company: the seconds until it is answered, and the answer."""
     url, form = f"{base}/twilio/voice/{name}", {"From": CALLER} | form
     headers = {"X-Twilio-Signature": RequestValidator(ENVIRONMENT["TWILIO_AUTH_TOKEN"]).compute_signature(url, form)}
     began = time.monotonic()
@@ -137,4 +202,4 @@ def webhook(base: str, name: str, **form: str) -> float:
     took = time.monotonic() - began
     assert answer.status_code == 200
     assert "trouble" not in answer.text
-    return took
+    return took, answer.text
