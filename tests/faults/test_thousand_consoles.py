@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from statistics import median
+from statistics import quantiles
 
 import pytest
 import requests
@@ -62,9 +62,8 @@ def test_a_thousand_consoles_do_not_slow_a_webhook(postgres: Databases, postgres
                 in_a_row.add(without, beside)
         assert None not in told(consoles), "a console was closed"
     print(f"webhooks alone: {alone}; in a row: {in_a_row}")
-    # Much busier machines were seen to say 4: there the server that has more to do also waits more for a processor.
-    assert alone.ratio < 8, "a webhook waits for its push"
-    assert in_a_row.ratio < 15, "pushes leave no time for webhooks"
+    assert alone.ratio < 3, "a webhook waits for its push"
+    assert in_a_row.ratio < 6, "pushes leave no time for webhooks"
 
 
 @dataclass(frozen=True)
@@ -79,11 +78,17 @@ class Times:
         self.beside.append(beside)
 
     @property
+    def quick(self) -> tuple[float, float]:
+        """A quarter was quicker: the others also say what else this machine did."""
+        return quantiles(self.without)[0], quantiles(self.beside)[0]
+
+    @property
     def ratio(self) -> float:
-        return median(self.beside) / median(self.without)
+        without, beside = self.quick
+        return beside / without
 
     def __str__(self) -> str:
-        without, beside = (f"{median(times) * 1000:.0f} ms" for times in (self.without, self.beside))
+        without, beside = (f"{seconds * 1000:.0f} ms" for seconds in self.quick)
         return f"{without} without consoles, {beside} beside them ({self.ratio:.2f} times)"
 
 
