@@ -49,6 +49,8 @@ class Console:
                 continue
             if said == "2":
                 self._line.send("3")
+            elif said == "41":
+                raise ConnectionError("the server has ended this console's login")
             elif str(said).startswith('42["changed"') and self.told is not None:
                 self.told += 1
 
