@@ -873,7 +873,7 @@ def run(folder: Path, postgres: Databases, *tests: str) -> Result:
         "PYTHONDONTWRITEBYTECODE": "1",  # links lead into our own folders
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # each costs time, as does the rewriting of asserts
     }
-    options = ["-x", "-q", "-p", "pytest_timeout", "-p", "no:cacheprovider", "--assert=plain"]
+    options = ["-x", "-q", "-p", "pytest_timeout", "-p", "no:cacheprovider", "--assert=plain", "--tb=line"]
     command = ["pytest", *options, f"--basetemp={folder / 'run'}", *tests]
     log = folder / "log"
     process = TESTS.start(log, environment, *command, folder=folder / "copy")
