@@ -12,8 +12,6 @@ from warmline.errors import Conflict, Invalid, NotFound
 from warmline.models import Caller, Contact, Engagement, Leg, Offer, Report, Shift
 from warmline.telephony.gateway import Membership, NotTaken, Refused, Uncertain
 
-pytestmark = pytest.mark.both
-
 
 def test_a_call_walks_from_ringing_to_logged(world: World) -> None:
     world.available(world.peer1)

@@ -7,6 +7,8 @@ changed:
     before commit contacts.offers.accept #1
     after request move_caller #1
 
+Whoever dies empties CRASH_AT: by that a death at this point is told from any other.
+
 gunicorn serves `tests.faults.crashing:create_app()`, and `python -m tests.faults.crashing` is the clock.
 """
 
@@ -41,6 +43,7 @@ def reach(point: str) -> None:
     with Path(os.environ["CRASH_TRACE"]).open("a") as trace:
         trace.write(occurrence + "\n")
     if occurrence == fuse:
+        Path(os.environ["CRASH_AT"]).write_text("")
         os.killpg(0, signal.SIGKILL)
 
 

@@ -35,7 +35,7 @@ from warmline.models import Channel, Contact, Event, Leg, LegKind, Line, Offer, 
 from warmline.models.base import new_id
 from warmline.models.history import begin
 
-SECONDS = float(os.environ.get("RACE_SECONDS", "6"))  # at least, unless everybody is served sooner
+SECONDS = float(os.environ.get("RACE_SECONDS", "4"))  # at least, unless everybody is served sooner
 AT_MOST = max(60, 2 * SECONDS)  # until enough has collided; of the control, until somebody is booked twice
 CONTACTS = int(os.environ.get("RACE_CONTACTS", "200"))
 PEERS = int(os.environ.get("RACE_PEERS", "20"))

@@ -10,8 +10,6 @@ from tests.reports.past import Past, local, minutes
 from warmline.people import lines
 from warmline.reports.schedule import TARGET, Finding, Slot, Week, until, week
 
-pytestmark = pytest.mark.both
-
 SATURDAY, MONDAY = date(2026, 11, 21), date(2026, 11, 23)
 EVENINGS = {str(day): [["17:00", "22:00"]] for day in range(7)}
 
