@@ -4,6 +4,8 @@ A page is turned about where it is; to walk a second way to it for each theme an
 take four times as long.
 """
 
+from typing import Literal
+
 from axe_playwright_python.base import AxeResults
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, ViewportSize
@@ -24,6 +26,7 @@ COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-tex
 DRAWN = "new Promise(requestAnimationFrame)"
 # What is fine is not carried over: it is a hundred times as long.
 JUDGED = "(rules) => axe.run(rules).then(({ violations }) => ({ violations }))"
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 FITS = "document.documentElement.scrollWidth <= innerWidth"
 
 
@@ -32,11 +35,11 @@ def looks_well(page: Page, *sizes: ViewportSize) -> None:
 
     Judged at `sizes`, or on a desk and a phone; afterwards it is as wide as before, in the system's own theme.
     """
-    as_it_was = page.viewport_size
+    as_it_was, sizes = page.viewport_size, sizes or (DESKTOP, PHONE)
     page.evaluate(Axe().axe_script)
-    for size in sizes or (DESKTOP, PHONE):
+    for number, size in enumerate(sizes, 1):
         page.set_viewport_size(size)
-        for theme in ("light", "dark"):
+        for theme in THEMES if number == len(sizes) else THEMES[:1]:  # colours do not depend on the width
             # Colours that are just fading in are not the ones to judge.
             page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             page.evaluate(DRAWN)
