@@ -38,7 +38,7 @@ RECURRING = (
 # before, or after, the request itself.
 SAME = ("after commit contacts.outbox._claim ", "before commit contacts.outbox._settle_request ")
 # Whether these have anything to write depends on who is quicker.
-BY_CHANCE = ("calling_back.heard", "parting.caller_back")
+BY_CHANCE = ("calling_back.heard", "parting.caller_back", "survey.ask")
 # Verbs that no step of the journeys takes, and why.
 ELSEWHERE = {
     "cli.create_admin": "a command of an operator",
@@ -379,18 +379,24 @@ def walks(way: list[str], reached: list[str], later: str) -> list[list[str]]:
     """The deaths of each walk: an early one, one in the first half of the way and a late one, while there are any.
 
     The early one, before anybody calls, leaves nothing behind that another could hide, or be hidden by. The late one
-    comes once the caller was served in spite of the other. Where a death before it would change its number, it is
-    alone.
+    comes once the caller was served in spite of the other. Where a death before it would change its number, or where
+    it only may be reached, it is alone.
     """
     calls = next((number for number, point in enumerate(way) if "intake.receive" in point), 0)
     turn = next(number for number, point in enumerate(reached) if later in point)
     first_half = set(reached[:turn])
-    first = [point for point in way[calls:] if point in first_half]
-    rest = [point for point in way if point not in first_half]
-    alone = [point for point in rest if first_of(point) in first_half]
-    late = [point for point in rest if point not in alone]
+    others = way[calls:]
+    alone = [
+        point for point in others if _is_by_chance(point) or (point not in first_half and first_of(point) in first_half)
+    ]
+    first = [point for point in others if point in first_half and point not in alone]
+    late = [point for point in others if point not in first_half and point not in alone]
     deaths = zip_longest(way[:calls], first, late)
     return [[point for point in some if point] for some in deaths] + [[point] for point in alone]
+
+
+def _is_by_chance(point: str) -> bool:
+    return any(name in point for name in BY_CHANCE)
 
 
 def first_of(point: str) -> str:
@@ -470,7 +476,7 @@ def die_on_the_way(lanes: list[Evening], journey: Journey) -> None:
         missed = [point for job in jobs for point in job.result()]
     # Whose turn it is when two processes, or two greenlets, do the same may differ, so that a later occurrence does
     # not come every time; a first one must (but of what only time or chance brings round), and most of the others.
-    certain = [point for point in missed if point.endswith("#1") and not any(name in point for name in BY_CHANCE)]
+    certain = [point for point in missed if point.endswith("#1") and not _is_by_chance(point)]
     assert not [point for point in certain if not _recurs(point)]
     assert len(missed) <= len(way) // 4, missed
     alive = {verb_of(point) for point in way} - {verb_of(point) for point in way if point not in missed}
