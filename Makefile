@@ -16,7 +16,7 @@ WORDS   := --keyword Invalid --keyword Conflict --keyword NotFound --keyword Not
 UPDATE  := $(BIN)/pybabel --quiet update --input-file .words.pot --output-file config/words/es.po --locale es \
            --no-fuzzy-matching --ignore-obsolete --width 110
 
-.PHONY: help run test both bench lint check format lock pictures words clean
+.PHONY: help run test thorough bench lint check format lock pictures words clean
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,8 +29,8 @@ test: $(DEV_ENV) $(ASSETS) $(TWILIO) ## Runs the tests, against real PostgreSQL,
 	@$(BIN)/python -m tests.servers
 	$(BIN)/pytest -n $$((2 * $$(getconf _NPROCESSORS_ONLN))) --dist worksteal --rerun-show-tracebacks $(ALSO)
 
-both: ALSO := --both
-both: test ## Tests, and runs on SQLite and on PostgreSQL what `test` runs on one of them
+thorough: ALSO := --thorough
+thorough: test ## Tests for half an hour: each on both databases, every mutant, a death at every point
 
 bench: $(DEV_ENV) $(ASSETS) ## Measures speed beside a floor and the goals; ten minutes of a quiet machine
 	@scripts/chromium

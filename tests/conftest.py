@@ -38,24 +38,42 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--both", action="store_true", help="run each test on SQLite and on PostgreSQL")
+    parser.addoption(
+        "--thorough", action="store_true", help="each test on both databases, every mutant, a death at every point"
+    )
+
+
+def is_thorough(config: pytest.Config) -> bool:
+    return config.option.thorough or config.option.keyword or any("::" in argument for argument in config.args)
+
+
+def is_odd(name: str) -> bool:
+    """True for half of all names, always for the same."""
+    return bool(crc32(name.encode()) % 2)
+
+
+@pytest.fixture
+def thorough(request: pytest.FixtureRequest) -> bool:
+    """Whether to prove everything, which takes half an hour, or every second thing of a kind."""
+    return is_thorough(request.config)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of a test that is there for both databases one is run, half of them on each, as their names have it.
+    """Of a test that is there for both databases one is run, half of them on each; of mutants, every second one.
 
-    What is told in SQL that both understand need not be told twice in every run; whatever is about the databases
-    themselves (locks, races, what is read, how much of it, life as a whole) is marked `both`. So is whatever is asked
-    for by its name.
+    Their names say which. What is told in SQL that both understand need not be told twice in every run; whatever is
+    about the databases themselves (locks, races, what is read, how much of it, life as a whole) is marked `both`.
+    Whatever is asked for by its name is run.
     """
-    if config.option.both or config.option.keyword or any("::" in argument for argument in config.args):
+    if is_thorough(config):
         return
     pairs = defaultdict(list)
     for item in items:
         if not item.get_closest_marker("both"):
             pairs[re.sub(r"\b(sqlite|postgresql)\b", "", item.nodeid)].append(item)
-    left_out = {pair[crc32(name.encode()) % 2] for name, pair in pairs.items() if len(pair) == 2}
+    left_out = {pair[is_odd(name)] for name, pair in pairs.items() if len(pair) == 2}
+    left_out |= {item for item in items if "test_mutants.py::test_without" in item.nodeid and is_odd(item.nodeid)}
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
 
