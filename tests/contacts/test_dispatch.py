@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, insert, select, update
+from sqlalchemy import delete, event, insert, select, update
 
 from routing.facts import MakeOffer
-from routing.policy import Policy, Strategy
+from routing.policy import Policy, Step, StepKind, Strategy
 from routing.states import OfferState, PeerStatus
-from tests.contacts.world import GEORGIA, OTHER_CALLER, World
+from tests.contacts.world import GEORGIA, ILLINOIS, OTHER_CALLER, World
 from warmline import clock, db
 from warmline.contacts import dispatch, offers, parting
 from warmline.models import Contact, Engagement, Line, Offer, Peer, Presence, Shift
@@ -251,6 +251,44 @@ def test_however_many_shifts_are_over_it_costs_nothing(world: World, question: C
     steps, again = asks()
     assert again == answer
     assert steps <= before + 2
+
+
+@pytest.mark.parametrize("most_kinds", [1, 20])
+def test_whoever_wishes_for_what_comes_only_by_a_later_step_is_not_read_yet(
+    world: World, most_kinds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Peers who grant it are free on the sister line, whom the policy asks after a minute; the others do not grant it.
+
+    All of them would be read, and compared with every free peer, once a second.
+    """
+    monkeypatch.setattr(dispatch, "MOST_KINDS", most_kinds)
+    world.opens_line("Illinois", ILLINOIS)
+    with db.transaction() as session:
+        georgia, illinois = (
+            session.scalars(select(Line).where(Line.numbers.any(number=number))).one() for number in (GEORGIA, ILLINOIS)
+        )
+        georgia.policy = Policy(
+            wishes=("veteran",), wish_for=None, steps=(Step(timedelta(minutes=1), StepKind.SISTER, illinois.id),)
+        ).kept()
+        session.execute(delete(Shift).where(Shift.peer_id == world.peer1.id, Shift.line_id == illinois.id))
+        session.execute(delete(Shift).where(Shift.peer_id == world.peer2.id, Shift.line_id == georgia.id))
+        session.get_one(Peer, world.peer2.id).skills = ["veteran"]
+    anyone, _ = world.waits(OTHER_CALLER)
+    world.now += timedelta(seconds=1)
+    wishers = [world.waits(f"+140455502{number}")[0] for number in range(10, 40)]
+    with db.transaction() as session:
+        session.execute(update(Contact).where(Contact.id.in_(wishers)).values(wish="veteran", wish_required=True))
+
+    def read() -> list[str]:
+        with db.reading() as session:
+            return [contact.id for contact in dispatch.look(session, world.lantern, world.now).waiting]
+
+    are_free(world, world.peer1, world.peer2)
+    assert read() == [anyone]
+    world.now += timedelta(minutes=1)
+    with db.transaction() as session:
+        session.execute(update(Presence).values(seen_at=world.now))
+    assert read() == [anyone, *sorted(wishers)][: 2 + dispatch.SPARE], "each of them once, by whomever"
 
 
 def test_peers_of_more_kinds_than_one_query_looks_for_find_who_is_first(

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, exists, or_, select, union_all
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, exists, or_, select, union
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -246,20 +246,21 @@ def _first_for(
         some = kinds[begin_at : begin_at + MOST_KINDS]
         each = {f"{name}_of{number}": value for number, kind in enumerate(some) for name, value in kind.items()}
         rows += session.execute(_first_of(len(some)), {"page": page, **behind, **each})
-    return sorted(rows, key=first_in_line)[:page]
+    return sorted(set(rows), key=first_in_line)[:page]
 
 
 def _kinds(policies: Mapping[str, Policy], peers: Collection[PeerFacts], now: datetime) -> list[dict[str, Any]]:
     """The lines, languages and channels in which these peers might take somebody.
 
-    With whose wishes they can grant, and since when one must have waited to be theirs, or not to insist on a wish.
+    With since when one must have waited to be theirs, or not to insist on a wish, and the wishes that they can grant
+    from then on: who comes by a later step is a kind of their own only for what those before them cannot grant.
     """
     # Of those who differ in nothing that counts here one is looked at: a thousand peers are a few kinds.
     alike = {
         (frozenset(peer.shifts.items()), peer.activity, peer.threads, peer.languages, peer.skills): peer
         for peer in peers
     }.values()
-    found: dict[tuple[str, str, Channel], tuple[frozenset[str], timedelta]] = {}
+    found: dict[tuple[str, str, Channel], dict[timedelta, frozenset[str]]] = defaultdict(dict)
     for peer in alike:
         for line, policy in policies.items():
             after = None if policy.paused else asked_from(peer, line, policy, now)
@@ -269,19 +270,26 @@ def _kinds(policies: Mapping[str, Policy], peers: Collection[PeerFacts], now: da
                 if not has_room(peer.activity, peer.threads, channel, policy):
                     continue
                 for language in peer.languages:
-                    skills, earliest = found.get((line, language, channel), (frozenset(), after))
-                    found[line, language, channel] = skills | peer.skills, min(after, earliest)
-    return [
-        {
-            "line": line,
-            "language": language,
-            "channel": channel,
-            "wishes": list(skills),
-            "since": _before(after, now),
-            "patient": _before(policies[line].patience() or timedelta(), now),
-        }
-        for (line, language, channel), (skills, after) in found.items()
-    ]
+                    steps = found[line, language, channel]
+                    steps[after] = steps.get(after, frozenset()) | peer.skills
+    kinds = []
+    for (line, language, channel), steps in found.items():
+        granted: frozenset[str] | None = None
+        for after in sorted(steps):
+            if granted is not None and steps[after] <= granted:
+                continue
+            granted = steps[after] | (granted or frozenset())
+            kinds.append(
+                {
+                    "line": line,
+                    "language": language,
+                    "channel": channel,
+                    "wishes": list(granted),
+                    "since": _before(after, now),
+                    "patient": _before(policies[line].patience() or timedelta(), now),
+                }
+            )
+    return kinds
 
 
 def _before(wait: timedelta, now: datetime) -> datetime:
@@ -340,7 +348,8 @@ _FIRST = _IN_LINE.with_only_columns(Contact.line_id).where(_offerable()).limit(1
 def _first_of(kinds: int) -> Select[Any]:
     """A page of the contacts of so many kinds, first in line first: of each kind, one look at the index finds them."""
     page = bindparam("page", type_=Integer)
-    each = union_all(*(select(_of_kind(number).limit(page).subquery()) for number in range(kinds))).subquery()
+    # Who has waited long enough for a later step may be of two kinds.
+    each = union(*(select(_of_kind(number).limit(page).subquery()) for number in range(kinds))).subquery()
     return select(each).order_by(each.c.priority.desc(), each.c.queued_at, each.c.id).limit(page)
 
 
