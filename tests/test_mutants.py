@@ -228,8 +228,8 @@ MUTANTS = [
     Mutant(
         "whoever was put off is called as soon as the line is open again",
         "warmline/contacts/calling_back.py",
-        "and_(Contact.callback_postponed, ~is_closed)",
-        "Contact.id.is_(None)",
+        "or_(due <= now, Contact.callback_postponed))",
+        "due <= now)",
         HOURS + "a_line_that_is_reopened_early_calls_at_once[sqlite]",
     ),
     Mutant(

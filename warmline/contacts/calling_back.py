@@ -8,7 +8,7 @@ like any other from then on, and so is a caller who calls the line themselves me
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, bindparam, func, or_, select
+from sqlalchemy import and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from routing.facts import TIMES
@@ -189,15 +189,16 @@ def book(contact_id: str, now: datetime, *, later: bool = False) -> Contact:
 
 def overdue(session: Session, now: datetime, limit: int = 200) -> list[str]:
     """Contacts to be called of whom something must be settled: one comes due, a call has lasted too long, we close."""
-    booked = Contact.callback_at.is_not(None), Contact.state.in_(IN_QUEUE)
-    found = session.scalars(select(Line).where(Line.id.in_(select(Contact.line_id).where(*booked).distinct()))).all()
-    if not found:
-        return []
-    is_closed = Contact.line_id.in_([line.id for line in found if not lines.is_open(line, now)])
-    over = and_(is_closed, Contact.calling.is_(None), or_(Contact.callback_due_at.is_(None), ~Contact.callback_later))
-    reopened = and_(Contact.callback_postponed, ~is_closed)
-    query = select(Contact.id).where(*booked, or_(Contact.callback_due_at <= now, over, reopened))
-    return list(session.scalars(query.order_by(Contact.callback_due_at).limit(limit)))
+    found: list[str] = []
+    booked, due = Contact.callback_at.is_not(None), Contact.callback_due_at
+    for line in session.scalars(select(Line).where(exists().where(Contact.line_id == Line.id, booked))).all():
+        if lines.is_open(line, now):  # whoever is in line has no such time, and is not looked at
+            settled = and_(due.is_not(None), or_(due <= now, Contact.callback_postponed))
+        else:
+            settled = or_(due <= now, and_(Contact.calling.is_(None), or_(due.is_(None), ~Contact.callback_later)))
+        theirs = select(Contact.id).where(booked, Contact.line_id == line.id, settled)
+        found += session.scalars(theirs.order_by(due).limit(limit - len(found)))
+    return found
 
 
 def come_due(contact_id: str, now: datetime) -> None:

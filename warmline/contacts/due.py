@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import CompoundSelect, select, union_all
 from sqlalchemy.orm import Session
 
 from routing.engine import decide
 from routing.facts import Close, Decision, Expire, MakeOffer, Overflow, Snapshot, Tell
+from routing.policy import Policy
 from routing.states import ContactState
 from warmline.contacts import dispatch, holding, news, offers, texts
 from warmline.db import transaction
@@ -23,19 +25,15 @@ def decisions(session: Session, now: datetime, deaf_until: datetime | None = Non
 
     Nobody has missed an offer that ended by `deaf_until`, the end of an outage.
     """
-    chosen = session.execute(select(Line.id, Line.organization_id).where(Line.policy.is_not(None))).all()
-    policies = lines.policies_of(session, [line.id for line in chosen]) if chosen else {}
+    chosen = session.scalars(select(Line.id).where(Line.policy.is_not(None))).all()
+    policies = lines.policies_of(session, chosen) if chosen else {}
     late = [
-        and_(
-            Contact.line_id == line.id,
-            Contact.organization_id == line.organization_id,
-            Contact.queued_at <= now - step.after,
-            Contact.steps <= number,
-        )
-        for line in chosen
-        for number, step in enumerate(policies[line.id].steps)
+        contact
+        for line_id, policy in policies.items()
+        if policy.steps
+        for contact in session.scalars(_late(line_id, policy, now))
     ]
-    waiting = dispatch.facts(session, policies, [Contact.state.in_(NOT_TAKEN), or_(*late)]) if late else ()
+    waiting = dispatch.facts(session, policies, [Contact.id.in_(late)]) if late else ()
     ringing, alone = offers.ringing(session, now), texts.alone(session, now)
     found = Snapshot(waiting, policies=policies, ringing=tuple(ringing), alone=tuple(alone), deaf_until=deaf_until)
     return decide(found, now)
@@ -62,3 +60,26 @@ def take_step(decision: Overflow, now: datetime) -> None:
             contact.steps = decision.steps
             record(session, contact, "overflow", now, why={"steps": list(decision.kinds)})
             news.for_line(session, contact.line_id)
+
+
+def _late(line_id: str, policy: Policy, now: datetime) -> CompoundSelect[Any]:
+    """Contacts of a line whose next step is due, as many of each as one look of dispatch holds."""
+    return union_all(
+        *(
+            select(
+                select(Contact.id)
+                .where(
+                    Contact.state == state,
+                    Contact.line_id == line_id,
+                    Contact.steps == taken,
+                    Contact.queued_at <= now - step.after,
+                    Contact.ended_at.is_(None),
+                )
+                .order_by(Contact.queued_at)
+                .limit(dispatch.AT_A_TIME)
+                .subquery()
+            )
+            for taken, step in enumerate(policy.steps)
+            for state in NOT_TAKEN
+        )
+    )

@@ -3,19 +3,21 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import literal_column, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from routing.facts import Alone
 from routing.states import IN_QUEUE, LIVE_CONTACT, ContactState
-from warmline.contacts import allowance, calling_back, dispatch, holding, intake, messages, news, parting, survey
+from warmline.contacts import alike, allowance, calling_back, dispatch, holding, intake, messages, news, parting, survey
 from warmline.db import reading, transaction
 from warmline.models import Caller, Channel, Contact, Direction, Line, Message
 from warmline.models.base import new_id
 from warmline.models.history import advance, begin, record
 from warmline.people import callers, lines, roster
 from warmline.telephony import twiml
+
+_KINDS = alike.kinds((Contact.line_id, Contact.language, Contact.channel), Contact.state == ContactState.WAITING)
 
 # Only as the whole message: "stop", "end" and "help" are ordinary words here.
 # https://help.twilio.com/articles/223134027
@@ -51,16 +53,19 @@ def receive(message_sid: str, caller_number: str, dialled: str, body: str, answe
 
 def alone(session: Session, now: datetime, limit: int = 100) -> list[Alone]:
     """Text contacts in line whose language nobody on shift speaks, and who are to be told something."""
-    waiting = Contact.channel == Channel.TEXT, Contact.state == ContactState.WAITING
     found: list[Alone] = []
-    asked = session.execute(select(Contact.line_id, Contact.language).where(*waiting).distinct())
-    for line_id, language in asked.all():
+    for line_id, language, channel in session.execute(_KINDS).all():
+        if channel is not Channel.TEXT:
+            continue
         line = session.get_one(Line, line_id)
         spoken = roster.spoken_on_shift(session, line, now)
         if language not in spoken:
             hopeless = not spoken and not lines.is_open(line, now)
             theirs = select(Contact.id, Contact.stays_at).where(
-                *waiting, Contact.line_id == line_id, Contact.language == language
+                Contact.state == ContactState.WAITING,
+                Contact.line_id == line_id,
+                Contact.language == language,
+                Contact.channel == literal_column("'text'"),  # or SQLite does not use the index of texts
             )
             if not hopeless:
                 theirs = theirs.where(Contact.stays_at.is_(None))

@@ -5,6 +5,7 @@ By voice only: whoever writes is asked nothing before somebody reads it.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -13,13 +14,19 @@ from routing.eligibility import asked_from
 from routing.facts import Peer
 from routing.policy import Policy
 from routing.states import ContactState
-from warmline.contacts import dispatch, holding, news
+from warmline.contacts import alike, dispatch, holding, news
 from warmline.db import reading, transaction
 from warmline.models import Apart, Contact, Event
 from warmline.models.history import record
 from warmline.people import lines, roster
 
 ANYONE_KEY = "9"
+_REQUIRED: tuple[Any, ...] = (
+    Contact.state == ContactState.WAITING,
+    Contact.wish.is_not(None),
+    Contact.wish_required,
+)
+_KINDS = alike.kinds((Contact.line_id, Contact.language, Contact.wish), *_REQUIRED)
 
 Coming = tuple[Peer, timedelta]  # a peer on shift, and how long somebody must have waited to have them asked
 
@@ -46,27 +53,26 @@ def choose(contact_id: str, key: str, now: datetime) -> tuple[Contact, bool]:
         return contact, wish is not None or key in ("", ANYONE_KEY)
 
 
-def stranded(session: Session, now: datetime) -> list[str]:
+def stranded(session: Session, now: datetime, limit: int = 100) -> list[str]:
     """Contacts in line whose wish is required, and for whom nobody is on shift any more who could grant it.
 
     Who wishes alike, on one line and in one language, is looked at together, however many they are.
     """
-    required = (Contact.state == ContactState.WAITING, Contact.wish.is_not(None), Contact.wish_required)
     found: list[str] = []
-    alike = session.execute(select(Contact.line_id, Contact.language, Contact.wish).where(*required).distinct()).all()
-    if not alike:
+    waiting = session.execute(_KINDS).all()
+    if not waiting:
         return []
-    policies = lines.policies_of(session, {line_id for line_id, _, _ in alike})
+    policies = lines.policies_of(session, {line_id for line_id, _, _ in waiting})
     peers = _peers(session, policies, now)
-    for line_id, language, wish in alike:
+    for line_id, language, wish in waiting:
         coming = _coming(peers, line_id, language, policies[line_id], now)
         left = {peer.id for peer, _ in coming if wish in peer.skills}
         these = (Contact.line_id == line_id, Contact.language == language, Contact.wish == wish)
-        nobody = select(Contact.id).where(*required, *these)
+        nobody = select(Contact.id).where(*_REQUIRED, *these)
         if left:
             meets_none = select(Apart.caller_id).where(Apart.peer_id.in_(left)).group_by(Apart.caller_id)
             nobody = nobody.where(Contact.caller_id.in_(meets_none.having(func.count() == len(left))))
-        found += session.scalars(nobody)
+        found += session.scalars(nobody.limit(limit - len(found)))
     return found
 
 

@@ -14,7 +14,12 @@ from warmline.models.line import Line
 
 _FINAL = "state IN ('closed', 'abandoned', 'after_hours', 'missed')"
 _OPEN_TEXT = text(f"channel = 'text' AND NOT ({_FINAL})")
-_CALLBACK = text("callback_at IS NOT NULL")
+_WISHED = ("state", "wish_required", "line_id", "language", "wish", "caller_id")
+
+
+def _some(name: str, *columns: str, where: str) -> Index:
+    """An index of those alone of whom this is true."""
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
 
 
 class Channel(StrEnum):
@@ -35,7 +40,11 @@ class Contact(Base):
             sqlite_where=_OPEN_TEXT,
         ),
         Index(None, "organization_id", "arrived_at", "id"),
-        Index("ix_contact_callback", "callback_at", postgresql_where=_CALLBACK, sqlite_where=_CALLBACK),
+        # What the clock looks for once a second: of those who wait it reads the ones for whom something is due.
+        _some("ix_contact_callback", "line_id", "callback_due_at", where="callback_at IS NOT NULL"),
+        _some("ix_contact_step", "state", "line_id", "steps", "queued_at", where="ended_at IS NULL"),
+        _some("ix_contact_wish", *_WISHED, where="wish IS NOT NULL"),
+        _some("ix_contact_text", "state", "line_id", "language", "channel", "stays_at", where="channel = 'text'"),
         Index(None, "caller_id", "arrived_at"),
     )
 
