@@ -66,8 +66,6 @@ def _offers(snapshot: Snapshot, now: datetime) -> list[MakeOffer]:
     taken: set[str] = set()
     decisions: list[MakeOffer] = []
     for contact, wanted in rounds:
-        if len(taken) == len(snapshot.peers):
-            break
         strategy = snapshot.policy(contact.line).strategy
         order = _in_order(sorted_once[strategy], strategy, contact)
         made = _ring(snapshot, contact, wanted, (peer for peer in order if peer.id not in taken), now)

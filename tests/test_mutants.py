@@ -26,6 +26,8 @@ GUARDS = "tests/contacts/test_guards.py::test_"
 RACES = "tests/contacts/test_races.py::test_"
 TWIN = RACES + "the_database_itself_refuses_the_twin_of[sqlite-{}]"
 WALK = "tests/contacts/test_walk.py::test_"
+LOOKS = "tests/contacts/test_dispatch.py::test_"
+LOOK = LOOKS + "a_look_reads_what_a_change_can_affect[sqlite]"
 ACCESS = "tests/web/test_access.py::test_"
 CALLING = "tests/contacts/test_calling_back.py::test_"
 OUTAGE = "an_outage_is_nobody_s_miss_though_consoles_are_heard_before_the_clock_ticks"
@@ -467,6 +469,56 @@ MUTANTS = [
         "        last = snapshot.waiting[-1]",
         "        return made",
         POLICIES + "WhoMayBeAsked::test_many_whom_a_peer_is_not_to_meet_hide_nobody_behind[sqlite]",
+    ),
+    # What a look reads
+    Mutant(
+        "of whoever comes only the peers of their line are read",
+        "warmline/people/roster.py",
+        "    if line_ids is not None:\n",
+        "    if False:\n",
+        LOOK,
+    ),
+    Mutant(
+        "of whoever becomes free only they are read",
+        "warmline/people/roster.py",
+        "_FREE.where(Peer.id == peer_id) if peer_id is not None else _FREE",
+        "_FREE",
+        LOOK,
+    ),
+    Mutant(
+        "the peers who are read are those of whoever came",
+        "warmline/contacts/dispatch.py",
+        "[Contact.id == contact_id] if contact_id is not None else []",
+        "[]",
+        LOOK,
+    ),
+    Mutant(
+        "about as many contacts are read as peers are free",
+        "warmline/contacts/dispatch.py",
+        "min(AT_A_TIME, len(peers) + SPARE)",
+        "AT_A_TIME",
+        LOOK,
+    ),
+    Mutant(
+        "whoever waits for a step that is not due is not read",
+        "warmline/contacts/dispatch.py",
+        '"since": _before(after, now)',
+        '"since": ANY_TIME',
+        LOOKS + "whoever_wishes_for_what_comes_only_by_a_later_step_is_not_read_yet[sqlite-20]",
+    ),
+    Mutant(
+        "whoever still waits for a wish is not read",
+        "warmline/contacts/dispatch.py",
+        '"patient": _before(policies[line].patience() or timedelta(), now)',
+        '"patient": ANY_TIME',
+        LOOKS + "whoever_still_waits_for_a_wish_that_nobody_grants_is_not_read[sqlite]",
+    ),
+    Mutant(
+        "peers are sorted once for everybody who waits",
+        "routing/engine.py",
+        "_in_order(sorted_once[strategy], strategy, contact)",
+        "_in_order(sorted(snapshot.peers, key=asked_first(strategy)), strategy, contact)",
+        "tests/routing/test_engine.py::test_peers_are_sorted_once_however_many_wait",
     ),
     Mutant(
         "nobody is asked twice within a breath",

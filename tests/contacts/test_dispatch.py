@@ -113,6 +113,56 @@ def test_peers_who_are_left_are_not_looked_at_again_for_nobody(world: World, mon
     assert len([statement for statement in statements if "JOIN presence" in statement]) == 1
 
 
+def two_lines(world: World) -> tuple[list[str], list[str], list[str]]:
+    """Georgia's peers, Illinois's peers, and who waits: thirty for Georgia, and then one for Illinois."""
+    world.opens_line("Illinois", ILLINOIS)
+    georgians, others = ([world.hires(f"{line}{number}", ["en"]).id for number in range(15)] for line in "gi")
+    with db.transaction() as session:
+        georgia, illinois = (
+            session.scalars(select(Line.id).where(Line.numbers.any(number=number))).one()
+            for number in (GEORGIA, ILLINOIS)
+        )
+        for peers, line in ((georgians, illinois), (others, georgia)):
+            session.execute(delete(Shift).where(Shift.peer_id.in_(peers), Shift.line_id == line))
+        session.execute(update(Peer).where(Peer.id.in_([*georgians, *others])).values(status=PeerStatus.AVAILABLE))
+        session.add_all(Presence(peer_id=id, seen_at=world.now) for id in (*georgians, *others))
+        alike = {
+            "organization_id": world.lantern, "channel": "voice", "state": "waiting", "language": "en",
+            "queue_sid": "QU" + "0" * 32,
+        }  # fmt: skip
+        rows = [
+            {"id": f"{number:032}", "line_id": georgia, **alike, **dict.fromkeys(("arrived_at", "queued_at"), at)}
+            for number, at in enumerate(world.now - timedelta(seconds=40 - each) for each in range(30))
+        ]
+        latest = {"id": f"{30:032}", "line_id": illinois, "arrived_at": world.now, "queued_at": world.now}
+        session.execute(insert(Contact), [*rows, {**alike, **latest}])
+    return georgians, others, [f"{number:032}" for number in range(31)]
+
+
+def test_a_look_reads_what_a_change_can_affect(world: World) -> None:
+    georgians, others, waiting = two_lines(world)
+
+    def read(**changed: Any) -> tuple[set[str], list[str]]:
+        with db.reading() as session:
+            found = dispatch.look(session, world.lantern, world.now, **changed)
+        return {peer.id for peer in found.peers}, [contact.id for contact in found.waiting]
+
+    assert read(peer_id=georgians[3]) == ({georgians[3]}, waiting[: 1 + dispatch.SPARE])
+    assert read(contact_id=waiting[29]) == (set(georgians), waiting[: 15 + dispatch.SPARE])
+    assert read(contact_id=waiting[30]) == (set(others), waiting[30:])
+
+
+def test_whoever_still_waits_for_a_wish_that_nobody_grants_is_not_read(world: World) -> None:
+    georgians, _, waiting = two_lines(world)
+    with db.transaction() as session:
+        line = session.scalars(select(Line).where(Line.numbers.any(number=GEORGIA))).one()
+        line.policy = Policy(wishes=("veteran",), wish_for=timedelta(seconds=38)).kept()
+        session.execute(update(Contact).where(Contact.id != waiting[30]).values(wish="veteran"))
+    with db.reading() as session:
+        found = dispatch.look(session, world.lantern, world.now, peer_id=georgians[0])
+    assert [contact.id for contact in found.waiting] == waiting[:3], "they have waited long enough"
+
+
 def test_a_newcomer_is_not_served_before_whoever_has_waited_longer(world: World) -> None:
     """A line was paused and is resumed; before the clock has noticed, somebody calls."""
     with db.transaction() as session:

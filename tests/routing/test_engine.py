@@ -4,7 +4,9 @@ from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
+from unittest.mock import Mock
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +14,7 @@ from routing.eligibility import why_not
 from routing.engine import decide
 from routing.facts import Alone, Close, Expire, MakeOffer, Overflow, Peer, Ringing, Snapshot, Tell, Waiting
 from routing.policy import UNCHOSEN, Policy, Step, StepKind, Strategy
-from routing.ranking import asked_first, first_in_line
+from routing.ranking import STRATEGIES, asked_first, first_in_line, longest_idle
 from tests.routing.situations import NOW, contact, peer, seconds, snapshots
 
 
@@ -56,6 +58,14 @@ def test_a_caller_whose_peer_was_lost_comes_first():
 def test_a_contact_whom_nobody_free_may_serve_does_not_hold_up_the_others():
     waiting = [contact("spanish", waited=900, language="es"), contact("english")]
     assert pairs(waiting, [peer()]) == [("english", "a")]
+
+
+def test_peers_are_sorted_once_however_many_wait(monkeypatch: pytest.MonkeyPatch):
+    rank = Mock(side_effect=longest_idle)
+    monkeypatch.setitem(STRATEGIES, Strategy.LONGEST_IDLE, rank)
+    peers = [peer(f"p{number}") for number in range(30)]
+    assert len(pairs([contact(f"c{number}") for number in range(30)], peers)) == 30
+    assert rank.call_count == 30
 
 
 def test_an_offer_carries_who_was_passed_over_and_why():
