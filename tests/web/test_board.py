@@ -11,6 +11,7 @@ from tests.web.walk import ILLINOIS, calls, counted, hangs_up, is_ready, peer, s
 from warmline import clock, db
 from warmline.contacts import availability, dispatch, offers
 from warmline.models import Contact, Line
+from warmline.models.base import new_id
 
 A_MINUTE = timedelta(minutes=1)
 
@@ -19,7 +20,9 @@ def test_the_state_has_what_the_contract_says(cast: Cast) -> None:
     first, second = calls(), calls(number="+14045550124")
     writes(line=ILLINOIS)
     answer = state(cast.supervisor, "/board")
-    assert set(answer) == {"version", "waiting", "peers", "alerts"}
+    assert set(answer) == {"version", "waiting", "lines", "peers", "alerts"}
+    counts = [(line["name"], line["waiting"], line["since"] is not None) for line in answer["lines"]]
+    assert counts == [("Georgia", 2, True), ("Illinois", 1, True), ("Washington D.C.", 0, False)]
     assert all(set(row) == {"contact", "line", "channel", "state", "place", "since"} for row in answer["waiting"])
     assert [(row["line"], row["channel"], row["place"], row["state"]) for row in answer["waiting"]] == [
         ("Georgia", "voice", 1, "waiting"),
@@ -32,6 +35,32 @@ def test_the_state_has_what_the_contract_says(cast: Cast) -> None:
         ("Marisol Vega", "off"),
         ("Robin Hale", "off"),
     ]
+
+
+def test_of_many_the_first_are_shown_and_all_are_counted(cast: Cast) -> None:
+    """Each push to an open board reads it: what that takes, and the process's memory, end with a page of them."""
+    latest = calls()
+    with db.transaction() as session:
+        contact = session.get_one(Contact, latest)
+        alike = {
+            "organization_id": contact.organization_id, "line_id": contact.line_id, "channel": "voice",
+            "state": "waiting", "language": "en", "queue_sid": "QU" + "0" * 32,
+        }  # fmt: skip
+        assert contact.queued_at
+        times = [contact.queued_at - timedelta(seconds=number) for number in range(1, 60)]
+        for at in times:
+            session.add(Contact(id=new_id(), **alike, arrived_at=at, queued_at=at))
+    longest = times[-1]
+    answer = state(cast.supervisor, "/board")
+    assert [row["place"] for row in answer["waiting"]] == list(range(1, 51))
+    assert answer["lines"][0] == {"name": "Georgia", "waiting": 60, "since": longest.isoformat()}
+    assert answer["waiting"][0]["since"] == longest.isoformat()
+    assert latest not in {row["contact"] for row in answer["waiting"]}
+    page = cast.supervisor.get("/board").text
+    assert "<strong>60</strong> waiting" in page
+    assert "and 10 more behind them" in page
+    hangs_up(latest)
+    assert state(cast.supervisor, "/board")["version"] != answer["version"], "one fewer waits"
 
 
 def test_places_follow_priority_then_time(cast: Cast) -> None:

@@ -31,7 +31,7 @@ MOST = {
     "console": 22,
     "console's state": 4,
     "board": 10,
-    "board's state": 9,
+    "board's state": 10,
     "why a caller waits": 20,
     "why a peer is not asked": 25,
     "why I was not asked": 25,

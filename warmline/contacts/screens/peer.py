@@ -392,10 +392,10 @@ def _to_open(contacts: tuple[ContactEntry, ...], contact_id: str | None) -> Cont
 
 
 def _shift(session: Session, peer_id: str, now: datetime) -> tuple[ShiftLine, ...]:
-    organization_id = select(Peer.organization_id).where(Peer.id == peer_id).scalar_subquery()
+    theirs = select(Shift.line_id).where(Shift.peer_id == peer_id, roster.on_now(now))
     waiting = (
         select(Contact.line_id, func.count().label("number"), func.min(Contact.queued_at).label("longest"))
-        .where(Contact.organization_id == organization_id, Contact.state.in_(IN_QUEUE))
+        .where(Contact.line_id.in_(theirs), Contact.state.in_(IN_QUEUE))  # by an index that has all of it
         .group_by(Contact.line_id)
         .subquery()
     )

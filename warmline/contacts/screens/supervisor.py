@@ -1,11 +1,12 @@
 """The supervisors' board."""
 
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, func, select, union_all
 from sqlalchemy.orm import Session
 
 from routing.eligibility import is_present
@@ -36,6 +37,8 @@ from warmline.models import (
 )
 from warmline.people import lines, roster
 
+MOST_SHOWN = 50  # of those who wait on a line; the others are counted
+
 
 @dataclass(frozen=True, slots=True)
 class WaitingRow:
@@ -59,7 +62,9 @@ class BoardLine:
     id: str
     name: str
     opening: lines.Opening
-    waiting: tuple[WaitingRow, ...]
+    waits: int
+    since: datetime | None  # of the longest wait
+    waiting: tuple[WaitingRow, ...]  # the first in line, MOST_SHOWN at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ def board_state(organization_id: str, now: datetime) -> dict[str, Any]:
                 for line in shown.lines
                 for row in line.waiting
             ],
+            "lines": [{"name": line.name, "waiting": line.waits, "since": iso(line.since)} for line in shown.lines],
             "peers": [
                 {
                     "name": row.name,
@@ -140,12 +146,13 @@ def board_state(organization_id: str, now: datetime) -> dict[str, Any]:
 
 
 def board(organization_id: str, now: datetime) -> Board:
-    """Every line of the organization with what waits on it, and every peer."""
+    """Every line of the organization with how many wait and who is first, and every peer."""
     with db.reading() as session:
         found = session.scalars(
             select(Line).where(Line.organization_id == organization_id).order_by(Line.name, Line.id)
         ).all()
-        waiting = _waiting(session, organization_id)
+        numbers = _numbers(session, [line.id for line in found])
+        waiting = _waiting(session, organization_id, numbers)
         peers = peer_rows(session, organization_id, now)
         survey = survey_today(session, organization_id, {line.id: line.time_zone for line in found}, now)
         alerts = board_alerts(session, organization_id)
@@ -155,7 +162,9 @@ def board(organization_id: str, now: datetime) -> Board:
                 id=line.id,
                 name=line.name,
                 opening=lines.opening(line, now),
-                waiting=tuple(waiting[line.id]),
+                waits=sum(number.waits for number in numbers[line.id]),
+                since=min((number.since for number in numbers[line.id]), default=None),
+                waiting=tuple(waiting[line.id][:MOST_SHOWN]),
             )
             for line in found
         ),
@@ -165,8 +174,43 @@ def board(organization_id: str, now: datetime) -> Board:
     )
 
 
-def _waiting(session: Session, organization_id: str) -> defaultdict[str, list[WaitingRow]]:
-    """What waits, by line id, in the order in which it will be served."""
+def _numbers(session: Session, line_ids: Collection[str]) -> defaultdict[str, list[Any]]:
+    """How many wait in each state, and since when the first of them, by line id: only the index is read."""
+    numbers = defaultdict(list)
+    for row in session.execute(
+        select(Contact.line_id, Contact.state, func.count().label("waits"), func.min(Contact.queued_at).label("since"))
+        .where(Contact.line_id.in_(line_ids), Contact.state.in_(IN_QUEUE))
+        .group_by(Contact.line_id, Contact.state)
+    ):
+        numbers[row.line_id].append(row)
+    return numbers
+
+
+def _waiting(
+    session: Session, organization_id: str, numbers: Mapping[str, list[Any]]
+) -> defaultdict[str, list[WaitingRow]]:
+    """Who is first in each line of `numbers`, by line id, in the order in which they will be served."""
+    waiting: defaultdict[str, list[WaitingRow]] = defaultdict(list)
+    if not numbers:
+        return waiting
+    # The order is the index's within a state.
+    foremost = union_all(
+        *(
+            select(
+                select(Contact.id)
+                .where(
+                    Contact.state == number.state,
+                    Contact.organization_id == organization_id,
+                    Contact.line_id == line_id,
+                )
+                .order_by(Contact.priority.desc(), Contact.queued_at, Contact.id)
+                .limit(MOST_SHOWN)
+                .subquery()
+            )
+            for line_id, states in numbers.items()
+            for number in states
+        )
+    )
     asked = and_(Offer.contact_id == Contact.id, Offer.state == OfferState.PENDING)
     taken = and_(Engagement.contact_id == Contact.id, Engagement.state == EngagementState.CONNECTING)
     rows = session.execute(
@@ -191,7 +235,7 @@ def _waiting(session: Session, organization_id: str) -> defaultdict[str, list[Wa
         .outerjoin(Offer, asked)
         .outerjoin(Engagement, taken)
         .outerjoin(Peer, Peer.id == func.coalesce(Engagement.peer_id, Offer.peer_id))
-        .where(Contact.organization_id == organization_id, Contact.state.in_(IN_QUEUE))
+        .where(Contact.id.in_(foremost))
     )
     found, whom = {}, defaultdict(set)
     for contact in rows:  # one for each peer at whom it rings
@@ -212,7 +256,6 @@ def _waiting(session: Session, organization_id: str) -> defaultdict[str, list[Wa
         ),
         key=first_in_line,
     )
-    waiting: defaultdict[str, list[WaitingRow]] = defaultdict(list)
     places: defaultdict[str, int] = defaultdict(int)
     for first in in_order:
         contact = found[first.id]
