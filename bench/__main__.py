@@ -1,4 +1,7 @@
-"""Everything, one after the other. Ends with 1 if a contact was given away twice or nothing could be measured."""
+"""Everything, one after the other.
+
+Ends with 1 if a contact was given away twice, a call got no answer, or nothing could be measured.
+"""
 
 import subprocess
 import sys

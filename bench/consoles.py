@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from playwright.sync_api import sync_playwright
@@ -18,12 +18,13 @@ from playwright.sync_api import sync_playwright
 from bench.load import NOTHING, Connections, Times, ask, rate, steadily
 from bench.product import ROOT, House, Seat, Served, each_kind, served
 from bench.report import figure, heading, ratio
-from bench.webhooks import PER_SECOND, calls, ends, text_of
+from bench.webhooks import PER_SECOND, calls, ends, text_of, texts
 from tests.servers import chromium_path
 
 PUSH_GOAL = 2  # times the bare server's p99
 MEMORY_GOAL = 1.5  # times the bare server's
 CALLS_GOAL = 1.5  # times p99 without consoles
+QUEUE_GOAL = 1.1  # times the memory with the shortest queue
 OFFER_GOAL = 150  # milliseconds, at the 95th percentile, from the press of Available, which is before any commit
 PATIENCE_SECONDS = 10
 PUSHES_PER_SECOND = 50
@@ -103,7 +104,7 @@ def push_times(server: Served, listening: Sockets, seats: list[Seat], count: int
 
 
 def pushes(house: House, ours: Served, seats: list[Seat], runs: int, count: int) -> None:
-    with served("bench.emitter:bare()", house.url) as bare:
+    with served("bench.bare:create_app()", house.url) as bare:
         for server in (ours, bare):  # a first socket brings what is loaded once
             with sockets(server.base, seats[:1], beats=False) as listening:
                 push_times(server, listening, seats[:1], 3)
@@ -123,7 +124,8 @@ def pushes(house: House, ours: Served, seats: list[Seat], runs: int, count: int)
     ratio("memory of a console", f"{weight:.0f} kB", weight / bare_weight, "of it", at_most=MEMORY_GOAL)
 
 
-def calls_meanwhile(ours: Served, seats: list[Seat], runs: int, seconds: float) -> None:
+def calls_meanwhile(ours: Served, seats: list[Seat], runs: int, seconds: float) -> int:
+    """How many calls were not answered."""
     alone, beside = NOTHING, NOTHING
     for _ in range(runs):
         alone += calling(ours, seconds)
@@ -134,7 +136,9 @@ def calls_meanwhile(ours: Served, seats: list[Seat], runs: int, seconds: float) 
     figure("without consoles", text_of(alone))
     worst = beside.percentile(99) / alone.percentile(99)
     ratio("with consoles", text_of(beside), worst, "of it", at_most=CALLS_GOAL)
-    figure("errors", str(alone.errors + beside.errors), "0", missed=alone.errors + beside.errors > 0)
+    errors = alone.errors + beside.errors
+    figure("errors", str(errors), "0", missed=errors > 0)
+    return errors
 
 
 def calling(server: Served, seconds: float) -> Times:
@@ -166,7 +170,30 @@ def offers(house: House, ours: Served, seats: list[Seat], rounds: int) -> None:
     figure("p95", f"{found:.0f} ms", f"≤ {OFFER_GOAL} ms", missed=found > OFFER_GOAL)
 
 
-def main() -> None:
+def memory(house: House, ours: Served, seats: list[Seat], lengths: Sequence[int], size: int) -> None:
+    """What the web process holds, first with a short queue and then with a long one.
+
+    Calls and texts come in and are pushed to an open board, which is fetched, beside consoles.
+    """
+    board, found, waiting = house.supervisor(), [], 0
+    fragment = ask(ours.base, "/board/fragment", {}, board.headers, "GET")
+    with sockets(ours.base, [*seats, board], beats=True) as listening:
+        for length in lengths:
+            house.waiting(length - waiting)
+            waiting = length
+            listening.forget()
+            asks, sids = calls(ours.base, size)
+            for each in (asks, texts(ours.base, size), ends(ours.base, sids), [fragment] * size):
+                rate(each)
+            listening.told(len(seats))  # the board
+            found.append(ours.memory())
+    heading(f"Memory of the web process with {len(seats)} consoles and a board")
+    for length, held in zip(lengths, found, strict=True):
+        goal = QUEUE_GOAL if length != lengths[0] else None
+        ratio(f"{length} waiting", f"{held / 1e6:.1f} MB", held / found[0], f"that with {lengths[0]}", at_most=goal)
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--databases", nargs="+", default=["SQLite", "PostgreSQL"])
     parser.add_argument("--consoles", type=int, default=500)
@@ -174,16 +201,21 @@ def main() -> None:
     parser.add_argument("--pushes", type=int, default=100, help="in each run")
     parser.add_argument("--seconds", type=float, default=4, help="of calls in each run")
     parser.add_argument("--offers", type=int, default=60)
+    parser.add_argument("--waiting", type=int, nargs="+", default=[100, 10_000], help="contacts in line")
+    parser.add_argument("--size", type=int, default=200, help="requests of each kind at each length")
     chosen = parser.parse_args()
+    errors = 0
     for databases in each_kind(chosen.databases):
         with House(databases.new()) as house:
             seats = house.seats(chosen.consoles)
-            with served("bench.emitter:ours()", house.url) as ours:
+            with served("bench.emitter:create_app()", house.url) as ours:
                 heading(databases.kind)
                 pushes(house, ours, seats, chosen.runs, chosen.pushes)
-                calls_meanwhile(ours, seats, chosen.runs, chosen.seconds)
+                errors += calls_meanwhile(ours, seats, chosen.runs, chosen.seconds)
                 offers(house, ours, seats[:100], chosen.offers)
+                memory(house, ours, seats[:100], chosen.waiting, chosen.size)
+    return min(errors, 1)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

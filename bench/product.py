@@ -54,7 +54,7 @@ SECRETS = {
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A peer of the demo's Lantern who is logged in: what their browser sends along."""
+    """Somebody of the demo's Lantern who is logged in, a peer above all: what their browser sends along."""
 
     peer: str
     cookie: str
@@ -141,6 +141,13 @@ class House:
                 adding.add(Shift(id=new_id(), peer_id=peer_id, line_id=self.line.id, starts_at=self.now))
                 adding.add(Presence(peer_id=peer_id, seen_at=clock.now()))
         return [self._seat(peer_id, email) for email, peer_id in emails.items()]
+
+    def supervisor(self) -> Seat:
+        """Somebody who may look at the board, logged in."""
+        email = f"{new_id()}@example.org"
+        with db.transaction() as adding:
+            accounts.create(adding, self.line.organization_id, Role.SUPERVISOR, "Supervisor", email, EASY)
+        return self._seat("", email)
 
     def crowd(self, count: int) -> list[str]:
         """More peers on a break, on shift for Georgia, whose consoles are open for hours: their ids."""
