@@ -44,10 +44,7 @@ def _steps(snapshot: Snapshot, now: datetime) -> Iterator[Overflow]:
 
 def _words(alone: Iterable[Alone]) -> Iterator[Close | Tell]:
     for contact in alone:
-        if contact.hopeless:
-            yield Close(contact.id, "nobody")
-        elif not contact.told:
-            yield Tell(contact.id, "nobody_speaks")
+        yield Close(contact.id, "nobody") if contact.hopeless else Tell(contact.id, "nobody_speaks")
 
 
 def _offers(snapshot: Snapshot, now: datetime) -> list[MakeOffer]:

@@ -72,11 +72,10 @@ class Ringing:
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """A text contact in line whose language nobody on shift speaks."""
+    """A text contact in line whose language nobody on shift speaks, and who has not been told so."""
 
     id: str
-    hopeless: bool  # nobody is on shift, and the line has closed
-    told: bool
+    hopeless: bool  # nobody is on shift, the line has closed, and nobody knows when it opens
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,21 @@ MUTANTS = [
         "warmline/contacts/intake.py",
         "if not spoken and not lines.is_open(contact.line, now):",
         "if contact.stays_at is not None and not spoken and not lines.is_open(contact.line, now):",
-        BOOKING + "a_line_that_has_closed_with_nobody_left_and_calls_nobody_back_asks_nobody_to_wait[sqlite]",
+        BOOKING + "a_line_that_has_closed_until_further_notice_with_nobody_left_asks_nobody_to_wait[sqlite]",
+    ),
+    Mutant(
+        "whoever still waits when a line has closed is offered a call whatever the line's policy",
+        "warmline/contacts/intake.py",
+        "        and lines.opens_next(contact.line, now) is not None\n",
+        "        and lines.opens_next(contact.line, now) is not None\n        and calling_back.is_offered(contact)\n",
+        BOOKING + "whoever_says_yes_when_nobody_is_left_is_called_also_on_a_line_that_calls_nobody_back[sqlite]",
+    ),
+    Mutant(
+        "whoever keeps their place over a closing is told so once",
+        "warmline/contacts/texts.py",
+        "    if contact.kept_until is not None and now < contact.kept_until:\n        return\n",
+        "",
+        TEXTS + "whoever_waits_when_everybody_has_left_a_closed_line_keeps_their_place_until_it_opens[sqlite]",
     ),
     Mutant(
         "nobody is told to stay on a line where staying ends the call",

@@ -1,12 +1,12 @@
 """Text conversations: how many a peer holds, and what goes together with them."""
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from routing.facts import TIMES
-from tests.contacts.world import CALLER, GEORGIA, HARBOR, ILLINOIS, OTHER_CALLER, QUEUE, World
+from tests.contacts.world import BEGINNING, CALLER, GEORGIA, HARBOR, ILLINOIS, OTHER_CALLER, QUEUE, World
 from warmline import clock, db
 from warmline.clock import LONG_AGO
 from warmline.contacts import availability, intake, messages, offers, parting, texts, wrapup
@@ -446,10 +446,11 @@ def comes_on_shift(world: World, peer: Peer) -> None:
             shift.ends_at = None
 
 
-def the_line_closes(world: World) -> None:
+def the_line_closes(world: World, until: datetime | None = None) -> None:
     with db.transaction() as session:
         for line in session.query(Line).filter_by(organization_id=world.lantern):
-            line.closed_at, line.closed_words = world.now, {"en": "We are few.", "es": "Somos pocos."}
+            line.closed_at, line.closed_until = world.now, until
+            line.closed_words = {"en": "We are few.", "es": "Somos pocos."}
 
 
 def test_whoever_writes_in_a_language_that_nobody_on_shift_speaks_is_told_their_choices_and_waits(world: World) -> None:
@@ -528,7 +529,7 @@ def test_who_waits_is_told_when_nobody_at_all_is_left_and_offered_no_language(wo
     assert world.offer_to(world.peer1) is not None, "who waits is answered by whoever comes"
 
 
-def test_nobody_waits_for_a_closed_line_that_everybody_has_left(world: World) -> None:
+def test_nobody_waits_for_a_line_that_everybody_has_left_and_of_which_nobody_knows_when_it_opens(world: World) -> None:
     texts.receive("SM1", CALLER, GEORGIA, "hello", False, world.now)
     the_line_closes(world)
     world.pass_time(30)
@@ -537,19 +538,89 @@ def test_nobody_waits_for_a_closed_line_that_everybody_has_left(world: World) ->
     world.pass_time(30)
     [told] = said(world)[1:]
     assert told.startswith("Georgia: we are closed just now. We are few.")
+    assert "keep your place" not in told
     assert [row.state for row in world.all(Contact)] == ["missed"]
+
+
+def test_whoever_waits_when_everybody_has_left_a_closed_line_keeps_their_place_until_it_opens(world: World) -> None:
+    texts.receive("SM1", CALLER, GEORGIA, "hello", False, world.now)
+    the_line_closes(world, until=world.now + timedelta(hours=15))
+    world.pass_time(30)
+    assert len(said(world)) == 1, "who waits already is served"
+    goes_off_shift(world, world.peer1, world.peer2)
+    world.pass_time(3600, every=60)
+    [told] = said(world)[1:]
+    assert told.startswith("Georgia: we are closed just now. We are few. It opens again on Saturday at 4 AM.")
+    assert "988" in told
+    assert told.endswith(twiml.sentence("en", "text_keeps_place"))
+    texts.receive("SM2", CALLER, GEORGIA, "good night", False, world.now)
+    [contact] = world.all(Contact)
+    assert (contact.state, contact.queued_at) == ("waiting", BEGINNING)
+    texts.nobody_left(contact.id, world.now)
+    assert len(said(world)) == 2, "once"
+
+    world.pass_time(15 * 3600, every=600)
+    comes_on_shift(world, world.peer1)
+    world.available(world.peer1)
+    assert world.accepts(world.peer1).contact_id == contact.id
+    assert len(said(world)) == 2
+
+
+def test_whoever_keeps_their_place_is_told_anew_at_the_next_closing(world: World) -> None:
+    texts.receive("SM1", CALLER, GEORGIA, "hello", False, world.now)
+    goes_off_shift(world, world.peer1, world.peer2)
+    for hours in (2, 15):
+        the_line_closes(world, until=world.now + timedelta(hours=hours))
+        world.pass_time(3 * 3600, every=600)
+    assert len(said(world)) == 3
+    assert [row.state for row in world.all(Contact)] == ["waiting"]
+
+
+@pytest.mark.parametrize("how", ["the line opens later", "nobody knows when"])
+def test_a_place_is_kept_at_least_until_the_opening_that_was_told(world: World, how: str) -> None:
+    texts.receive("SM1", CALLER, GEORGIA, "hello", False, world.now)
+    goes_off_shift(world, world.peer1, world.peer2)
+    the_line_closes(world, until=world.now + timedelta(hours=2))
+    world.pass_time(60)
+    the_line_closes(world, until=world.now + timedelta(hours=4) if how == "the line opens later" else None)
+    world.pass_time(3600, every=600)
+    assert [row.state for row in world.all(Contact)] == ["waiting"]
+    assert len(said(world)) == 2
+    world.pass_time(3600, every=600)
+    assert [row.state for row in world.all(Contact)] == ["waiting" if how == "the line opens later" else "missed"]
+    assert len(said(world)) == 3
+
+
+@pytest.mark.parametrize(("word", "state"), [("LATER", "missed"), ("STOP", "abandoned")])
+def test_whoever_keeps_their_place_need_not_wait(world: World, word: str, state: str) -> None:
+    texts.receive("SM1", CALLER, GEORGIA, "hello", False, world.now)
+    goes_off_shift(world, world.peer1, world.peer2)
+    the_line_closes(world, until=world.now + timedelta(hours=2))
+    world.pass_time(10)
+    texts.receive("SM2", CALLER, GEORGIA, word, False, world.now)
+    assert [row.state for row in world.all(Contact)] == [state]
+
+
+def test_whoever_keeps_their_place_may_take_another_language_and_is_told_so_in_it(world: World) -> None:
+    texts.receive("SM1", CALLER, GEORGIA, "hello", False, world.now)
+    goes_off_shift(world, world.peer1, world.peer2)
+    the_line_closes(world, until=world.now + timedelta(hours=2))
+    world.pass_time(10)
+    texts.receive("SM2", CALLER, GEORGIA, "español", False, world.now)
+    assert said(world)[-1].endswith(twiml.sentence("es", "text_keeps_place"))
 
 
 def test_who_was_told_to_wait_is_told_too_when_the_line_has_closed(world: World) -> None:
     goes_off_shift(world, world.peer2)
     texts.receive("SM1", CALLER, GEORGIA, "Hola", False, world.now)
-    the_line_closes(world)
+    the_line_closes(world, until=world.now + timedelta(hours=2))
     world.pass_time(10)
     assert len(said(world)) == 1, "English is still to be had"
     goes_off_shift(world, world.peer1)
     world.pass_time(10)
     assert "Somos pocos." in said(world)[1]
-    assert [row.state for row in world.all(Contact)] == ["missed"]
+    assert said(world)[1].endswith(twiml.sentence("es", "text_keeps_place"))
+    assert [row.state for row in world.all(Contact)] == ["waiting"]
 
 
 @pytest.mark.parametrize(("word", "told"), [("hello", ["en", "es"]), ("Hola", ["es"]), ("English", ["en"])])

@@ -157,12 +157,8 @@ class TestWhatIsDue:
         assert decide(Snapshot((contact(waited=60),), (), policies), NOW) == [Overflow("1", 2, ("widen", "several"))]
         assert decide(Snapshot((contact(waited=60, steps=2),), (), policies), NOW) == []
 
-    def test_who_writes_is_told_once_that_nobody_speaks_their_language_and_not_to_wait_for_nobody(self):
-        alone = (
-            Alone("new", hopeless=False, told=False),
-            Alone("waits on", hopeless=False, told=True),
-            Alone("in vain", hopeless=True, told=True),
-        )
+    def test_who_writes_is_told_that_nobody_speaks_their_language_and_not_to_wait_for_nobody(self):
+        alone = (Alone("new", hopeless=False), Alone("in vain", hopeless=True))
         assert decide(Snapshot(alone=alone), NOW) == [Tell("new", "nobody_speaks"), Close("in vain", "nobody")]
 
 

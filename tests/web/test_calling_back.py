@@ -1,6 +1,8 @@
 """The documents of a callback: what a caller hears who books one, and whoever picks up. Each is asked for twice."""
 
 from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -126,10 +128,11 @@ def it_has_closed() -> None:
     ],
     ids=["English", "Spanish"],
 )
+@pytest.mark.parametrize("policy", [NOW, {}], ids=["calls back", "calls nobody back"])
 def test_a_line_that_has_closed_with_nobody_left_offers_a_call_after_the_next_opening(
-    twilio: Twilio, key: str, opens: str, ends: str, stay: str, gone: str
+    twilio: Twilio, key: str, opens: str, ends: str, stay: str, gone: str, policy: dict[str, Any]
 ) -> None:
-    change_line(GEORGIA, policy=NOW)
+    change_line(GEORGIA, policy=policy)
     call = twilio.calls()
     enqueue = call.is_waiting(key)
     it_has_closed()
@@ -143,10 +146,29 @@ def test_a_line_that_has_closed_with_nobody_left_offers_a_call_after_the_next_op
     assert call.contact.state == "missed"
 
 
-def test_a_line_that_has_closed_with_nobody_left_and_calls_nobody_back_asks_nobody_to_wait(twilio: Twilio) -> None:
+def test_whoever_says_yes_when_nobody_is_left_is_called_also_on_a_line_that_calls_nobody_back(twilio: Twilio) -> None:
     call = twilio.calls()
     enqueue = call.is_waiting()
     it_has_closed()
+    nobody_on_shift()
+    assert call.waits(enqueue, str(call.contact.queue_sid), "30").verbs == ["Leave"]
+    menu = call.asks(enqueue.url("Enqueue", "action"), QueueResult="leave")
+    goodbye = call.presses(menu, "1")
+    assert goodbye.ends
+    assert "kept" in goodbye.spoken
+    assert call.contact.callback_later
+    call.asks("/twilio/voice/status", over=True, CallStatus="completed")
+    clock.tick(clock.now())
+    assert call.contact.state == "waiting"
+    due = call.contact.callback_due_at
+    assert due is not None
+    assert due > clock.now() + timedelta(hours=1), "at the next opening"
+
+
+def test_a_line_that_has_closed_until_further_notice_with_nobody_left_asks_nobody_to_wait(twilio: Twilio) -> None:
+    call = twilio.calls()
+    enqueue = call.is_waiting()
+    change_line(GEORGIA, closed_at=clock.now())
     nobody_on_shift()
     assert call.waits(enqueue, str(call.contact.queue_sid), "30").verbs == ["Leave"]
     told = call.asks(enqueue.url("Enqueue", "action"), QueueResult="leave")

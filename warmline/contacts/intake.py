@@ -308,10 +308,12 @@ def _turn_away_with(session: Session, contact: Contact, why: Admission, now: dat
 
 
 def _may_come_back(session: Session, contact: Contact, now: datetime) -> bool:
-    """Nobody is left who could answer, and the line can call whoever still waits when it opens again."""
+    """Nobody is left who could answer, and it is known when the line opens: then whoever still waits can be called.
+
+    Also on a line that calls nobody back otherwise: whoever was let in is served, or offered that.
+    """
     return (
-        calling_back.is_offered(contact)
-        and not lines.is_open(contact.line, now)
+        not lines.is_open(contact.line, now)
         and lines.opens_next(contact.line, now) is not None
         and not roster.spoken_on_shift(session, contact.line, now)
     )

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import literal_column, select
+from sqlalchemy import literal_column, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -52,7 +52,7 @@ def receive(message_sid: str, caller_number: str, dialled: str, body: str, answe
 
 
 def alone(session: Session, now: datetime, limit: int = 100) -> list[Alone]:
-    """Text contacts in line whose language nobody on shift speaks, and who are to be told something."""
+    """Text contacts in line whose language nobody on shift speaks, and who have not been told so."""
     found: list[Alone] = []
     for line_id, language, channel in session.execute(_KINDS).all():
         if channel is not Channel.TEXT:
@@ -60,26 +60,25 @@ def alone(session: Session, now: datetime, limit: int = 100) -> list[Alone]:
         line = session.get_one(Line, line_id)
         spoken = roster.spoken_on_shift(session, line, now)
         if language not in spoken:
-            hopeless = not spoken and not lines.is_open(line, now)
-            theirs = select(Contact.id, Contact.stays_at).where(
+            is_over = not spoken and not lines.is_open(line, now)
+            hopeless = is_over and lines.opens_next(line, now) is None
+            untold = or_(Contact.kept_until.is_(None), Contact.kept_until <= now)
+            theirs = select(Contact.id).where(
                 Contact.state == ContactState.WAITING,
                 Contact.line_id == line_id,
                 Contact.language == language,
                 Contact.channel == literal_column("'text'"),  # or SQLite does not use the index of texts
+                untold if is_over else Contact.stays_at.is_(None),
             )
-            if not hopeless:
-                theirs = theirs.where(Contact.stays_at.is_(None))
-            found += (
-                Alone(row.id, hopeless=hopeless, told=row.stays_at is not None)
-                for row in session.execute(theirs.limit(limit - len(found)))
-            )
+            found += (Alone(id, hopeless=hopeless) for id in session.scalars(theirs.limit(limit - len(found))))
     return found
 
 
 def nobody_left(contact_id: str, now: datetime) -> None:
     """The last peer who could have answered a waiting text went off shift: the caller is told so, once.
 
-    Nobody is told to wait where nobody will come: when the line has closed as well, it is the closed message.
+    When the line has closed as well, they keep their place until it opens. Nobody is told to wait where nobody will
+    come: if nobody knows when that is, it is the closed message.
     """
     with transaction() as session:
         contact = holding.contact(session, contact_id)
@@ -87,10 +86,7 @@ def nobody_left(contact_id: str, now: datetime) -> None:
         spoken = roster.spoken_on_shift(session, contact.line, now)
         if contact.state is not ContactState.WAITING or contact.language in spoken:
             return
-        if not spoken and not lines.is_open(contact.line, now):
-            _turn_away(session, contact, number, [contact.language], now)
-        elif contact.stays_at is None:
-            _tell_alone(session, contact, number, spoken, now)
+        _tell(session, contact, number, spoken, now)
         news.for_line(session, contact.line_id)
 
 
@@ -250,6 +246,28 @@ def _others(contact: Contact, spoken: Collection[str]) -> str:
     return " ".join(twiml.sentence(other, "text_choose_language") for other in others)
 
 
+def _tell(session: Session, contact: Contact, number: str, spoken: Collection[str], now: datetime) -> None:
+    """Nobody on shift speaks the language of somebody who waits: told so, once; and once at each closing."""
+    if not spoken and not lines.is_open(contact.line, now):
+        _keep_place(session, contact, number, now)
+    elif contact.stays_at is None:
+        _tell_alone(session, contact, number, spoken, now)
+
+
+def _keep_place(session: Session, contact: Contact, number: str, now: datetime) -> None:
+    """The line has closed with nobody left: who waits reads when it opens, and waits on; over, if nobody knows when."""
+    if contact.kept_until is not None and now < contact.kept_until:
+        return
+    opens = lines.opens_next(contact.line, now)
+    if opens is None:
+        _turn_away(session, contact, number, [contact.language], now)
+        return
+    contact.kept_until, contact.stays_at = opens, contact.stays_at or now
+    record(session, contact, "kept", now)
+    closed = lines.closed_message(contact.line, "text_closed", contact.language, now)
+    messages.speak(session, contact, number, f"{closed} {twiml.sentence(contact.language, 'text_keeps_place')}", now)
+
+
 def _tell_alone(
     session: Session, contact: Contact, number: str, spoken: Collection[str], now: datetime, told: str = ""
 ) -> None:
@@ -272,14 +290,14 @@ def _choose(session: Session, contact: Contact, number: str, word: str, now: dat
     if word in LATER and contact.stays_at is not None:
         _turn_away(session, contact, number, [contact.language], now)
     elif wished is not None and wished != contact.language:
-        contact.language, contact.stays_at = wished, None
+        contact.language, contact.stays_at, contact.kept_until = wished, None, None
         record(session, contact, "language", now, new=wished)
         spoken = roster.spoken_on_shift(session, contact.line, now)
         if wished in spoken:
             messages.say(session, contact, number, "text_language", now)
             dispatch.after(session, contact.organization_id, now, contact_id=contact.id)
         else:
-            _tell_alone(session, contact, number, spoken, now)
+            _tell(session, contact, number, spoken, now)
 
 
 def _keyword(

@@ -63,6 +63,7 @@ class Contact(Base):
     stays_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime
     )  # waits though nobody speaks the language: chosen, or told by text
+    kept_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the opening until which a text was told to wait
     answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     told_place: Mapped[int | None]  # what the caller heard last, and the QueueTime of the request that it answered
