@@ -6,7 +6,7 @@ from heapq import merge
 
 from routing.eligibility import is_present, why_not
 from routing.facts import Alone, Close, Decision, Expire, MakeOffer, Overflow, Peer, Snapshot, Tell, Waiting
-from routing.policy import StepKind, Strategy
+from routing.policy import Strategy
 from routing.ranking import asked_first, first_in_line
 
 
@@ -50,12 +50,14 @@ def _words(alone: Iterable[Alone]) -> Iterator[Close | Tell]:
 def _offers(snapshot: Snapshot, now: datetime) -> list[MakeOffer]:
     """One peer for each contact that has somebody; then, of whoever is left, more for those whose line rings several.
 
+    Of a contact that rings already only the second is asked: a peer declined, came free, or a step of the line is due.
+
     Cost grows with the contacts and with the peers passed over for each, not with contacts times peers: the peers are
     sorted once for each strategy.
     """
     in_line = sorted(snapshot.waiting, key=first_in_line)
-    rounds = [(contact, 1) for contact in in_line]
-    rounds += ((contact, more) for contact in in_line if (more := _at_once(snapshot, contact, now) - 1))
+    rounds = [(contact, 1) for contact in in_line if not contact.ringing]
+    rounds += ((contact, more) for contact in in_line if (more := _more(snapshot, contact, now)) > 0)
     sorted_once = {
         strategy: sorted(snapshot.peers, key=asked_first(strategy))
         for strategy in {snapshot.policy(contact.line).strategy for contact in in_line}
@@ -90,17 +92,16 @@ def _ring(snapshot: Snapshot, contact: Waiting, wanted: int, order: Iterable[Pee
         if reasons := why_not(peer, contact, policy, now):
             refusals += ((peer.id, reason.code) for reason in reasons)
         else:
-            made.append(MakeOffer(contact.id, peer.id, tuple(refusals)))
+            made.append(MakeOffer(contact.id, peer.id, tuple(refusals), contact.ringing))
             if len(made) == wanted:
                 break
     return made
 
 
-def _at_once(snapshot: Snapshot, contact: Waiting, now: datetime) -> int:
-    """How many peers are rung for this contact."""
+def _more(snapshot: Snapshot, contact: Waiting, now: datetime) -> int:
+    """How many peers are rung for this contact beside the first, or beside those at whom it rings already."""
     policy = snapshot.policy(contact.line)
-    steps = policy.taken(now - contact.queued_at)
-    by_step = any(step.kind is StepKind.SEVERAL for step in steps)
+    after = policy.rings_several_after()
     # A conversation in writing is read, not raced for.
-    rings = contact.channel == "voice" and (policy.strategy is Strategy.RING_SEVERAL or by_step)
-    return policy.several if rings else 1
+    rings_several = contact.channel == "voice" and after is not None and now - contact.queued_at >= after
+    return policy.several - max(contact.ringing, 1) if rings_several else 0

@@ -25,7 +25,7 @@ TIMES = Times()
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A contact that may be offered."""
+    """A contact that may be offered: one that waits, or one that rings already and may ring at more peers."""
 
     id: str
     line: str
@@ -41,6 +41,7 @@ class Waiting:
     apart: frozenset[str] = frozenset()  # peers whom this caller is not to meet again
     same_peer: str | None = None  # whom the caller talked to last, of one who asked to be remembered
     steps: int = 0  # overflow steps that were recorded
+    ringing: int = 0  # peers at whom it rings
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class MakeOffer:
     contact: str
     peer: str
     refusals: tuple[tuple[str, str], ...] = ()  # (peer, code) of those who came before this peer and were passed over
+    beside: int = 0  # peers at whom it rings already
 
 
 @dataclass(frozen=True, slots=True)

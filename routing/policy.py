@@ -94,6 +94,10 @@ class Policy:
         """After how long a wait the first step of this kind is due; None if there is none."""
         return min((step.after for step in self.steps if step.kind is kind), default=None)
 
+    def rings_several_after(self) -> timedelta | None:
+        """After how long a wait a call rings at `several` peers; None if it never does."""
+        return timedelta() if self.strategy is Strategy.RING_SEVERAL else self.after(StepKind.SEVERAL)
+
     def lines(self, line: str) -> frozenset[str]:
         """The lines whose peers may ever be asked for a contact of `line`, whose policy this is."""
         return frozenset({line} | {step.line for step in self.steps if step.kind is StepKind.SISTER})

@@ -459,9 +459,16 @@ MUTANTS = [
     Mutant(
         "only a contact that waits is offered",
         "warmline/contacts/dispatch.py",
-        "        Contact.state == ContactState.WAITING,\n",
+        "            and contact.state is (ContactState.OFFERED if decision.beside else ContactState.WAITING)\n",
         "",
         GUARDS + "a_writer_who_is_answered_meanwhile_is_not_offered[sqlite]",
+    ),
+    Mutant(
+        "a call rings at no more peers than its line says, whoever looked before",
+        "warmline/contacts/dispatch.py",
+        "            and rings.get(contact.id, 0) == decision.beside\n",
+        "",
+        POLICIES + "RingingSeveral::test_who_looked_before_another_was_asked_asks_nobody_more[sqlite]",
     ),
     Mutant(
         "nobody is offered for a line that was paused meanwhile",
@@ -480,7 +487,7 @@ MUTANTS = [
     Mutant(
         "a look goes on behind those whom a peer is not to meet",
         "warmline/contacts/dispatch.py",
-        "        last = snapshot.waiting[-1]",
+        "        last = waiting[-1]",
         "        return made",
         POLICIES + "WhoMayBeAsked::test_many_whom_a_peer_is_not_to_meet_hide_nobody_behind[sqlite]",
     ),

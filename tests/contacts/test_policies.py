@@ -162,6 +162,51 @@ class TestRingingSeveral:
             assert world.contact(rings).state == "offered"
             assert rung(world, rings) == left
 
+    @pytest.fixture
+    def fourth(self, world: World) -> Peer:
+        return world.hires("peer4", ["en"])
+
+    def test_while_others_ring_the_next_is_asked_at_once_for_one_who_declines(
+        self, world: World, three: tuple[Peer, Peer, Peer], fourth: Peer, rings: str
+    ) -> None:
+        peer1, peer2, peer3 = three
+        world.available(fourth)
+        assert rung(world, rings) == {peer1.id, peer2.id, peer3.id}, "three at once"
+        offers.decline(peer1, world.rings_at(peer1).id, world.now)
+        assert rung(world, rings) == {peer2.id, peer3.id, fourth.id}
+        assert world.contact(rings).state == "offered"
+        assert world.accepts(fourth).contact_id == rings
+        assert {offer.state for offer in world.all(Offer)} == {"declined", "lost", "accepted"}
+
+    def test_whoever_comes_free_while_it_rings_at_fewer_is_asked_as_well(
+        self, world: World, three: tuple[Peer, Peer, Peer], fourth: Peer, rings: str
+    ) -> None:
+        peer1, peer2, peer3 = three
+        offers.decline(peer1, world.rings_at(peer1).id, world.now)
+        assert rung(world, rings) == {peer2.id, peer3.id}
+        world.available(fourth)
+        assert rung(world, rings) == {peer2.id, peer3.id, fourth.id}
+
+    def test_a_step_that_is_due_while_it_rings_at_one_rings_at_more(
+        self, world: World, three: tuple[Peer, Peer, Peer]
+    ) -> None:
+        chooses(world, Policy(steps=(Step(seconds(10), StepKind.SEVERAL),), several=2))
+        contact_id, _ = world.waits()
+        assert len(rung(world, contact_id)) == 1
+        world.pass_time(10)
+        assert len(rung(world, contact_id)) == 2
+        assert world.contact(contact_id).state == "offered"
+
+    def test_who_looked_before_another_was_asked_asks_nobody_more(
+        self, world: World, three: tuple[Peer, Peer, Peer], fourth: Peer, rings: str
+    ) -> None:
+        peer1, *_ = three
+        offers.decline(peer1, world.rings_at(peer1).id, world.now)
+        seen = MakeOffer(rings, peer1.id, beside=2)
+        world.available(fourth)
+        assert len(rung(world, rings)) == 3
+        assert dispatch.make([seen], world.now) == 0
+
     def test_when_all_have_declined_the_contact_waits_on(
         self, world: World, three: tuple[Peer, Peer, Peer], rings: str
     ) -> None:

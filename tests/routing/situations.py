@@ -85,6 +85,7 @@ contacts = st.builds(
     wish_required=st.booleans(),
     apart=_mostly(frozenset(), st.frozensets(st.sampled_from(IDS), max_size=2)),
     same_peer=st.none() | st.sampled_from(IDS),
+    ringing=st.sampled_from([0, 0, 0, 1, 2]),
 )
 _steps = st.lists(
     st.builds(

@@ -35,7 +35,8 @@ def firsts(made: list[MakeOffer]) -> list[MakeOffer]:
     """The first offer of each contact: whoever rings beside it is extra."""
     found: dict[str, MakeOffer] = {}
     for offer in made:
-        found.setdefault(offer.contact, offer)
+        if not offer.beside:
+            found.setdefault(offer.contact, offer)
     return [*found.values()]
 
 
@@ -111,6 +112,19 @@ class TestRingingSeveral:
         waiting = [contact("first", waited=60), contact("second", waited=30)]
         assert pairs(waiting, peers, self.policy) == [("first", "a"), ("second", "b"), ("first", "c")]
 
+    def test_one_that_rings_at_fewer_rings_at_more_but_after_those_who_wait(self):
+        peers = [peer(id, idle=idle) for id, idle in {"a": 90, "b": 80, "c": 70, "d": 60}.items()]
+        rings, waits = contact("rings", waited=60, ringing=2), contact("waits", waited=30)
+        assert pairs([rings, waits], peers, self.policy) == [
+            ("waits", "a"),
+            ("rings", "b"),
+            ("waits", "c"),
+            ("waits", "d"),
+        ]
+        assert pairs([replace(rings, ringing=3)], peers, self.policy) == []
+        [offer] = offers(Snapshot((rings,), (peer(),), {"georgia": self.policy}))
+        assert offer.beside == 2
+
     def test_a_text_is_one_peer_s(self):
         assert len(pairs([contact(channel="text")], [peer("a"), peer("b")], self.policy)) == 1
 
@@ -118,6 +132,7 @@ class TestRingingSeveral:
         policy = Policy(steps=(Step(seconds(60), StepKind.SEVERAL),), several=2)
         assert len(pairs([contact(waited=59.999)], [peer("a"), peer("b"), peer("c")], policy)) == 1
         assert len(pairs([contact(waited=60)], [peer("a"), peer("b"), peer("c")], policy)) == 2
+        assert len(pairs([contact(waited=60, ringing=1)], [peer("a"), peer("b"), peer("c")], policy)) == 1
 
 
 class TestWhatIsDue:
@@ -172,7 +187,7 @@ def test_no_peer_is_asked_for_two_and_no_contact_rings_more_often_than_its_line_
         several = policy.strategy is Strategy.RING_SEVERAL or any(
             step.kind is StepKind.SEVERAL for step in policy.steps
         )
-        assert rings[whom.id] <= (policy.several if several else 1)
+        assert rings[whom.id] <= max((policy.several if several else 1) - whom.ringing, 0)
 
 
 @given(snapshots)
@@ -191,7 +206,7 @@ def test_nobody_free_is_left_while_somebody_waits_whom_they_may_serve(snapshot: 
     made = offers(snapshot)
     served, busy = {offer.contact for offer in made}, {offer.peer for offer in made}
     for whom in snapshot.waiting:
-        if whom.id not in served:
+        if whom.id not in served and not whom.ringing:
             assert {who.id for who in eligible(snapshot, whom)} <= busy
 
 
@@ -201,7 +216,7 @@ def test_nobody_waits_for_a_peer_who_was_given_to_somebody_behind(snapshot: Snap
     given_to = {offer.peer: contacts[offer.contact] for offer in firsts(offers(snapshot))}
     served = {whom.id for whom in given_to.values()}
     for whom in snapshot.waiting:
-        if whom.id not in served:
+        if whom.id not in served and not whom.ringing:
             for who in eligible(snapshot, whom):
                 assert first_in_line(given_to[who.id]) < first_in_line(whom), "and none rings there as an extra"
 

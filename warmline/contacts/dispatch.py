@@ -12,13 +12,13 @@ Those who cannot be offered just now, being called or to be called later, are re
 pair, two who are kept apart or who were brought together a moment ago, is refused by `why_not`, a page at a time.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, exists, or_, select, union
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, exists, func, or_, select, union
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -56,9 +56,10 @@ def run(organization_id: str, now: datetime, contact_id: str | None = None, peer
             snapshot = look(session, organization_id, now, contact_id=contact_id, peer_id=peer_id, last=last, left=left)
         wanted = [decision for decision in decide(snapshot, now) if isinstance(decision, MakeOffer)]
         made += make(wanted, now)
-        if len(snapshot.waiting) < _page(snapshot.peers, last) or len(wanted) >= len(snapshot.peers):
+        waiting = [contact for contact in snapshot.waiting if not contact.ringing]
+        if len(waiting) < _page(snapshot.peers, last) or len(wanted) >= len(snapshot.peers):
             return made
-        last = snapshot.waiting[-1]  # peers are left, and perhaps somebody further behind for them
+        last = waiting[-1]  # peers are left, and perhaps somebody further behind for them
         asked = {decision.peer for decision in wanted}
         left = [peer for peer in snapshot.peers if peer.id not in asked]
 
@@ -71,11 +72,12 @@ def after(
 
 
 def organizations_waiting() -> list[str]:
-    """Organizations in which somebody waits for an offer."""
+    """Organizations in which somebody waits for an offer, or a call rings that might ring at more peers."""
     with reading() as session:
         # One look at the index for each, however many wait.
         waits = exists().where(Contact.organization_id == Organization.id, _offerable())
-        return list(session.scalars(select(Organization.id).where(waits)))
+        rings = exists().where(Contact.organization_id == Organization.id, _rings())
+        return list(session.scalars(select(Organization.id).where(or_(waits, rings))))
 
 
 def look(
@@ -90,24 +92,31 @@ def look(
 ) -> Snapshot:
     """What a decision may know: the peers who could take an offer, and, if there are any, who waits for one of them.
 
+    With them come the calls that ring at fewer peers than their line says.
+
     Args:
         contact_id: only peers who may be asked for this contact.
         peer_id: only this peer.
         last: only contacts behind this one.
         left: peers whom an earlier look of the same run has read; none of them is read again.
     """
-    line_id = None
+    line_id, a_call_rings = None, False
     if left is None:
         changed = [Contact.id == contact_id] if contact_id is not None else []
-        line_id = session.scalar(_FIRST.where(Contact.organization_id == organization_id, *changed))
-        if line_id is None:
-            return Snapshot()  # before a thousand free peers are read for nobody
+        first = _FIRST.where(Contact.organization_id == organization_id, *changed).scalar_subquery()
+        rings = exists().where(Contact.organization_id == organization_id, _rings())
+        line_id, a_call_rings = session.execute(select(first, rings)).one()
+        if line_id is None and not a_call_rings:
+            return Snapshot()
     policies = lines.policies(session, organization_id)
+    short = _short(session, organization_id, policies, now) if a_call_rings else []
+    if left is None and line_id is None and not short:
+        return Snapshot()  # before a thousand free peers are read for nobody
     reached = policies[line_id].lines(line_id) if contact_id is not None and line_id is not None else None
     peers = left or roster.free(session, organization_id, now, peer_id=peer_id, line_ids=reached)
     if not peers:
         return Snapshot()
-    waiting = _as_facts(session, policies, _first_for(session, policies, peers, now, last))
+    waiting = _as_facts(session, policies, [*_first_for(session, policies, peers, now, last), *short])
     strategies = {policies[contact.line].strategy for contact in waiting}
     if Strategy.FEWEST_TODAY in strategies:
         peers = roster.with_today(session, peers, lines.today(session, organization_id, now))
@@ -127,9 +136,11 @@ def _as_facts(session: Session, policies: Mapping[str, Policy], rows: Sequence[A
     if not rows:
         return ()
     asked = defaultdict(list)
+    ringing: dict[str, int] = defaultdict(int)
     asked_until: dict[str, dict[str, datetime | None]] = defaultdict(dict)
     for contact_id, peer_id, decided_at, state in session.execute(_ASKED, {"ids": [row.id for row in rows]}):
         asked[contact_id].append(peer_id)
+        ringing[contact_id] += state is OfferState.PENDING
         # Whoever was only less quick than another needs no breath.
         asked_until[contact_id][peer_id] = None if state is OfferState.LOST else decided_at
     apart = _apart(session, rows)
@@ -149,6 +160,7 @@ def _as_facts(session: Session, policies: Mapping[str, Policy], rows: Sequence[A
             apart=frozenset(apart[row.caller_id]),
             same_peer=known.get(row.caller_id),
             steps=row.steps,
+            ringing=ringing[row.id],
         )
         for row in rows
     )
@@ -157,12 +169,12 @@ def _as_facts(session: Session, policies: Mapping[str, Policy], rows: Sequence[A
 def make(decisions: Sequence[MakeOffer], now: datetime) -> int:
     """Offer contacts to peers, as decided from a snapshot that may be old by now: how many offers were made.
 
-    All in one transaction: a hundred cost little more than one, and who rings beside the first for a contact is
-    asked with the first, for nobody else is asked for a contact that is offered.
+    All in one transaction: a hundred cost little more than one. For a contact that rings already somebody more is
+    asked only if it rings at as many as was known: whatever changed that has a run of its own.
 
     1. Hold the contacts and the peers, but wait for none: whoever holds one of them is changing it.
     2. Look again at what may have changed meanwhile.
-    3. Contacts waiting → offered; insert the offers. The unique index allows one live offer a peer.
+    3. Contacts that wait → offered; insert the offers. The unique index allows one live offer a peer.
     """
     if not decisions:
         return 0
@@ -184,6 +196,7 @@ def _make(decisions: Sequence[MakeOffer], now: datetime) -> int:
         peers = session.scalars(_HELD_PEERS, {"ids": list(wanted)}).all()
         if not peers:
             return 0
+        rings = Counter(session.scalars(_RINGING, {"ids": list(contacts)})) if any(d.beside for d in decisions) else {}
         doing = roster.activities(session, peers)
         rooms = {
             row.line_id: Policy(texts=row.texts_at_once, voice_with_texts=row.voice_with_texts)
@@ -202,6 +215,8 @@ def _make(decisions: Sequence[MakeOffer], now: datetime) -> int:
             )
             for decision in decisions
             if (contact := contacts.get(decision.contact)) is not None
+            and contact.state is (ContactState.OFFERED if decision.beside else ContactState.WAITING)
+            and rings.get(contact.id, 0) == decision.beside
             and (peer := doing.get(decision.peer)) is not None
             and has_room(peer.activity, peer.threads, contact.channel, rooms[contact.line_id])
         ]
@@ -211,7 +226,9 @@ def _make(decisions: Sequence[MakeOffer], now: datetime) -> int:
         for offer in offers:
             asked[offer.contact_id].append(offer.peer_id)
         begin(session, now, *offers)
-        advance_all(session, Contact, ContactState.WAITING, "offered", now, {id: {"peers": asked[id]} for id in asked})
+        first = {id: {"peers": asked[id]} for id in asked if contacts[id].state is ContactState.WAITING}
+        if first:
+            advance_all(session, Contact, ContactState.WAITING, "offered", now, first)
         for offer in offers:
             news.for_peer(session, offer.peer_id)
         for line_id in {contacts[id].line_id for id in asked}:
@@ -220,13 +237,18 @@ def _make(decisions: Sequence[MakeOffer], now: datetime) -> int:
 
 
 def _offerable() -> ColumnElement[bool]:
+    return and_(Contact.state == ContactState.WAITING, _is_there())
+
+
+def _rings() -> ColumnElement[bool]:
+    return and_(Contact.state == ContactState.OFFERED, Contact.channel == Channel.VOICE, _is_there())
+
+
+def _is_there() -> ColumnElement[bool]:
     # A caller on the phone can be moved only while the phone company holds them in its queue; one who has hung up is
     # called when that is due. While a call to them is under way, `callback_due_at` is its end.
     called = and_(Contact.callback_at.is_not(None), Contact.callback_due_at.is_(None))
-    return and_(
-        Contact.state == ContactState.WAITING,
-        or_(Contact.channel == Channel.TEXT, Contact.queue_sid.is_not(None), called),
-    )
+    return or_(Contact.channel == Channel.TEXT, Contact.queue_sid.is_not(None), called)
 
 
 def _page(peers: Collection[PeerFacts], last: Waiting | None) -> int:
@@ -247,6 +269,20 @@ def _first_for(
         each = {f"{name}_of{number}": value for number, kind in enumerate(some) for name, value in kind.items()}
         rows += session.execute(_first_of(len(some)), {"page": page, **behind, **each})
     return sorted(set(rows), key=first_in_line)[:page]
+
+
+def _short(session: Session, organization_id: str, policies: Mapping[str, Policy], now: datetime) -> list[Any]:
+    """Calls that ring at fewer peers than their line says."""
+    live = select(func.count()).where(Offer.contact_id == Contact.id, Offer.state == OfferState.PENDING)
+    short = [
+        and_(Contact.line_id == line, Contact.queued_at <= now - after, live.scalar_subquery() < policy.several)
+        for line, policy in policies.items()
+        if not policy.paused and (after := policy.rings_several_after()) is not None
+    ]
+    if not short:
+        return []
+    query = _IN_LINE.where(Contact.organization_id == organization_id, _rings(), or_(*short))
+    return list(session.execute(query.limit(AT_A_TIME)))
 
 
 def _kinds(policies: Mapping[str, Policy], peers: Collection[PeerFacts], now: datetime) -> list[dict[str, Any]]:
@@ -385,13 +421,18 @@ _HELD_CONTACTS = (
         Contact.organization_id,
         Contact.line_id,
         Contact.channel,
+        Contact.state,
         Line.texts_at_once,
         Line.voice_with_texts,
     )
     .join(Line, Line.id == Contact.line_id)
-    .where(Contact.id.in_(bindparam("ids", expanding=True)), _offerable(), Line.paused_at.is_(None))
+    .where(Contact.id.in_(bindparam("ids", expanding=True)), _is_there(), Line.paused_at.is_(None))
     .order_by(Contact.id)
     .with_for_update(of=Contact, key_share=True, skip_locked=True)
+)
+# Asked for once they are held, by a statement of its own: what that one saw may be older than the hold.
+_RINGING = select(Offer.contact_id).where(
+    Offer.contact_id.in_(bindparam("ids", expanding=True)), Offer.state == OfferState.PENDING
 )
 _HELD_PEERS = (
     select(Peer.id)

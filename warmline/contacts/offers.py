@@ -122,9 +122,9 @@ def _end(session: Session, contact: Contact, offer: Offer, event: str, reason: s
         return False
     if not holding.live_offers(session, contact.id):
         advance(session, contact, "unanswered", now, why={"offer": offer.id, "reason": reason})
-        dispatch.after(session, contact.organization_id, now, contact_id=contact.id)
     news.for_peer(session, offer.peer_id)
     news.for_line(session, contact.line_id)
+    dispatch.after(session, contact.organization_id, now, contact_id=contact.id)  # also to the next beside the others
     dispatch.after(session, contact.organization_id, now, peer_id=offer.peer_id)
     return True
 
