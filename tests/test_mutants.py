@@ -542,6 +542,14 @@ MUTANTS = [
         "tests/routing/test_engine.py::test_peers_are_sorted_once_however_many_wait",
     ),
     Mutant(
+        "a newcomer is served after whoever has waited longer on another line of the same peer",
+        "warmline/people/roster.py",
+        "        query = query.where(Peer.id.in_(there.correlate(None)))\n",
+        "        query = query.where(Shift.line_id.in_(line_ids))\n",
+        "tests/contacts/test_dispatch.py::test_a_newcomer_is_not_served_before_whoever_has_waited_longer_on_another_line_of"
+        "_the_peer[sqlite]",
+    ),
+    Mutant(
         "nobody is asked twice within a breath",
         "routing/eligibility.py",
         "    if _just_asked(peer, contact, now):",

@@ -177,6 +177,15 @@ def test_a_newcomer_is_not_served_before_whoever_has_waited_longer(world: World)
     assert (world.contact(first).state, world.contact(newcomer).state) == ("offered", "waiting")
 
 
+def test_a_newcomer_is_not_served_before_whoever_has_waited_longer_on_another_line_of_the_peer(world: World) -> None:
+    world.opens_line("Illinois", ILLINOIS)
+    first, _ = world.waits(dialled=ILLINOIS)
+    world.now += timedelta(seconds=1)
+    are_free(world, world.peer1)
+    newcomer, _ = world.waits(OTHER_CALLER)
+    assert (world.contact(first).state, world.contact(newcomer).state) == ("offered", "waiting")
+
+
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_how_often_peers_were_ever_asked_costs_nothing(world: World) -> None:
     """A line that asks in turn wants to know when each was asked last."""

@@ -62,10 +62,12 @@ def free(
     """Peers on shift who chose Available, whose console was heard from, and who do nothing or only write.
 
     Only this peer, or only those on shift for one of these lines, if that is given: what changed concerns no others.
+    Each comes with their shifts on every line: somebody may wait there who was first.
     """
     query = _FREE.where(Peer.id == peer_id) if peer_id is not None else _FREE
     if line_ids is not None:
-        query = query.where(Shift.line_id.in_(line_ids))
+        there = select(Shift.peer_id).where(Shift.line_id.in_(line_ids), on_now(bindparam("now")))
+        query = query.where(Peer.id.in_(there.correlate(None)))
     rows = session.execute(
         query, {"organization_id": organization_id, "now": now, "heard_since": now - TIMES.presence}
     ).all()
