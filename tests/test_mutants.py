@@ -179,6 +179,22 @@ MUTANTS = [
         TEXTS + "whoever_waits_when_everybody_has_left_a_closed_line_keeps_their_place_until_it_opens[sqlite]",
     ),
     Mutant(
+        "whoever talked and finds nobody any more had an answer",
+        "warmline/contacts/parting.py",
+        '    event = "left_after_talk" if contact.answered_at is not None else event\n',
+        "",
+        "tests/contacts/test_survey.py::test_a_dropped_caller_for_whom_nobody_is_left_had_an_answer_and_is_invited"
+        "[sqlite-gives up]",
+    ),
+    Mutant(
+        "whoever is turned away after a talk is given the time to hear it",
+        "warmline/contacts/asking.py",
+        "engagement.wrapping_at == contact.ended_at",
+        "engagement.wrapping_at is not None",
+        "tests/contacts/test_survey.py::test_a_dropped_caller_for_whom_nobody_is_left_had_an_answer_and_is_invited"
+        "[sqlite-gives up]",
+    ),
+    Mutant(
         "nobody is told to stay on a line where staying ends the call",
         "warmline/telephony/twiml.py",
         '"callback_confirm" if may_wait else "callback_confirm_only"',

@@ -10,9 +10,10 @@ from sqlalchemy.exc import IntegrityError
 
 from routing.states import ContactState, SurveyState
 from routing.survey import APART, GRACE, SILENCE
+from tests.contacts.booked import nobody_on_shift, promises
 from tests.contacts.world import CALLER, GEORGIA, HARBOR, OTHER_CALLER, World
 from warmline import clock, db
-from warmline.contacts import messages, offers, outbox, parting, screens, survey, texts, wrapup
+from warmline.contacts import asking, intake, messages, offers, outbox, parting, screens, survey, texts, wrapup
 from warmline.models import Caller, Contact, LineNumber, Message, Survey
 from warmline.telephony import gateway
 from warmline.telephony.gateway import NotTaken
@@ -295,6 +296,28 @@ def test_a_dropped_caller_who_gives_up_waiting_is_invited_after_the_wrap_up_of_b
     assert of(world, contact_id) is None, "the caller still waits"
     parting.leg_ended(caller_sid, world.now)
     clock.tick(world.now)
+    assert len(sent(world)) == 1
+
+
+@pytest.mark.parametrize("how", ["the line has closed", "gives up"])
+def test_a_dropped_caller_for_whom_nobody_is_left_had_an_answer_and_is_invited(world: World, how: str) -> None:
+    world.available(world.peer1)
+    contact_id, caller_sid, peer_sid, engagement = world.talks(world.peer1)
+    parting.leg_ended(peer_sid, world.now)
+    logs(world, contact_id, "dropped", text_ok=True)
+    parting.caller_back(contact_id, world.now, engagement.id)
+    world.now += timedelta(seconds=5)
+    nobody_on_shift(world)
+    if how == "gives up":
+        intake.give_up(contact_id, world.now)
+    else:
+        promises(world, {}, closed_at=world.now)
+        assert intake.nobody_left(contact_id, world.now)
+    contact = world.contact(contact_id)
+    assert (contact.state, contact.ended_at) == ("closed", world.now)
+    world.now += asking.ASK_AFTER + timedelta(seconds=1)
+    clock.tick(world.now)
+    assert ("hang up", caller_sid) not in world.company.asked, "the last words are longer than goodbye"
     assert len(sent(world)) == 1
 
 

@@ -383,6 +383,21 @@ def test_who_was_dropped_and_then_wants_no_texts_was_answered_all_the_same(world
     assert world.contact(contact_id).state == "closed"
 
 
+@pytest.mark.parametrize("how", ["LATER", "the line has closed"])
+def test_who_was_dropped_and_finds_nobody_any_more_was_answered_all_the_same(world: World, how: str) -> None:
+    world.available(world.peer1)
+    contact_id = takes_up(world, world.peer1, CALLER)
+    world.closes_console(world.peer1)
+    world.pass_time(TIMES.leave.total_seconds() + 30)
+    goes_off_shift(world, world.peer1, world.peer2)
+    if how == "the line has closed":
+        the_line_closes(world)
+    world.pass_time(2)
+    if how == "LATER":
+        texts.receive("SM-later", CALLER, GEORGIA, "LATER", False, world.now)
+    assert world.contact(contact_id).state == "closed"
+
+
 def test_stop_to_one_line_ends_the_wait_for_another_of_the_organization_and_of_no_other(world: World) -> None:
     world.opens_line("Illinois", ILLINOIS)
     for number in (GEORGIA, ILLINOIS, HARBOR):

@@ -178,6 +178,21 @@ def test_a_line_that_has_closed_until_further_notice_with_nobody_left_asks_nobod
     assert told.ends
 
 
+def test_whoever_was_dropped_and_finds_nobody_any_more_hears_so_and_had_an_answer(twilio: Twilio, cast: Cast) -> None:
+    call = twilio.calls()
+    call.is_waiting()
+    with db.transaction() as session:
+        session.execute(update(Contact).values(answered_at=clock.now(), priority=Priority.DROPPED))
+    change_line(GEORGIA, closed_at=clock.now())
+    nobody_on_shift()
+    for _ in range(2):
+        told = call.asks(f"/twilio/voice/contacts/{call.contact.id}/dropped")
+        assert "Nobody is on shift" in told.spoken
+        assert "988" in told.spoken
+        assert told.ends
+    assert call.contact.state == "closed"
+
+
 def test_whoever_was_told_to_stay_is_asked_once_more_when_nobody_is_left_meanwhile(twilio: Twilio) -> None:
     call, menu = books(twilio)
     assert STAY in menu.spoken

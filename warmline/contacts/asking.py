@@ -84,7 +84,9 @@ def ask(call_sid: str, now: datetime) -> None:
 def _is_over(leg: Leg, contact: Contact, engagement: Engagement | None, now: datetime) -> bool:
     """Whether a leg's part has been over for longer than a call takes to end by itself."""
     if leg.kind is LegKind.CALLER:
-        ended_at, patience = contact.ended_at, LAST_WORDS if contact.answered_at is None else ASK_AFTER
+        # Of a talk the end is a goodbye; whoever was turned away, perhaps after a talk, hears more.
+        had_talked = engagement is not None and engagement.wrapping_at == contact.ended_at
+        ended_at, patience = contact.ended_at, ASK_AFTER if had_talked else LAST_WORDS
     else:
         ended_at = (engagement.wrapping_at or engagement.done_at) if engagement is not None else None
         patience = ASK_AFTER

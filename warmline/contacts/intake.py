@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased, lazyload
 
 from routing.states import IN_QUEUE, ContactState
-from warmline.contacts import allowance, calling_back, dispatch, holding, legs, news
+from warmline.contacts import allowance, calling_back, dispatch, holding, legs, news, parting
 from warmline.db import reading, transaction
 from warmline.errors import NotFound
 from warmline.models import Channel, Contact, Leg, LegKind, Line, LineNumber
@@ -319,6 +319,8 @@ def _may_come_back(session: Session, contact: Contact, now: datetime) -> bool:
     )
 
 
-def _turn_away(session: Session, contact: Contact, event: str, why: Admission, now: datetime) -> bool:
+def _turn_away(session: Session, contact: Contact, event: str, why: Admission, now: datetime) -> None:
     news.for_line(session, contact.line_id)
-    return advance(session, contact, event, now, why={"reason": why}, ended_at=now, queue_sid=None)
+    # The last words of a talk are goodbye.
+    words = {"ended_how": why.value} if contact.answered_at is not None else {}
+    parting.turn_away(session, contact, event, why, now, queue_sid=None, **words)

@@ -184,6 +184,13 @@ def unreached(session: Session, contact: Contact, reason: str, now: datetime) ->
     news.for_line(session, contact.line_id)
 
 
+def turn_away(session: Session, contact: Contact, event: str, reason: str, now: datetime, **changes: Any) -> None:
+    """Nobody can answer the caller, or not any more: over. Whoever talked before has been answered all the same."""
+    event = "left_after_talk" if contact.answered_at is not None else event
+    if advance(session, contact, event, now, why={"reason": reason}, ended_at=now, **changes):
+        survey.schedule(session, contact, now)
+
+
 def stop_asking(session: Session, contact: Contact, reason: str, now: datetime) -> None:
     """Whoever is asked to take this contact need not answer any more; it waits on."""
     asked = holding.live_offers(session, contact.id)

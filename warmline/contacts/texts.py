@@ -212,7 +212,7 @@ def _turn_away(session: Session, contact: Contact, number: str, languages: Seque
         told = [lines.closed_message(contact.line, "text_closed", language, now) for language in languages]
         reason = "outside_hours"
     arriving_late = contact.state is ContactState.ARRIVING and reason == "outside_hours"
-    advance(session, contact, "closed_hours" if arriving_late else "nobody", now, why={"reason": reason}, ended_at=now)
+    parting.turn_away(session, contact, "closed_hours" if arriving_late else "nobody", reason, now)
     for words in told:
         messages.speak(session, contact, number, words, now)
 
