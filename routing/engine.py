@@ -16,6 +16,8 @@ def decide(snapshot: Snapshot, now: datetime) -> list[Decision]:
     Offers that are over end first, then come overflow steps, words to those nobody can serve, and the offers, first in
     line first. No peer is offered two contacts; a contact is offered to one peer, or to several if its line rings
     several. A contact whom nobody free may serve does not hold up the ones behind it.
+
+    Told, or closed, is whoever writes. A caller's telephone asks for what comes next, and the answer tells them.
     """
     return [
         *_expiries(snapshot, now),

@@ -109,6 +109,11 @@ class Policy:
         widened = self.after(StepKind.WIDEN)
         return self.wish_for if widened is None else min(self.wish_for, widened)
 
+    def grants_after(self, wait: timedelta) -> bool:
+        """Whether somebody who is asked only after so long a wait comes while a wish still counts."""
+        patience = self.patience()
+        return patience is None or wait < patience or not wait
+
     def kept(self) -> dict[str, Any]:
         """What of it differs from a line that has chosen nothing, as JSON."""
         written = {name: _written(getattr(self, name)) for name in KEPT}
@@ -157,14 +162,21 @@ def read(kept: Mapping[str, Any] | None, **columns: Any) -> Policy:
     )
 
 
-def mistakes(policy: Policy, line: str, rosters: Mapping[str, Collection[frozenset[str]]]) -> list[Mistake]:
+def mistakes(
+    policy: Policy,
+    line: str,
+    rosters: Mapping[str, Collection[frozenset[str]]],
+    longest_shift: timedelta | None = None,
+) -> list[Mistake]:
     """What in the policy of `line` contradicts itself or can never happen; a policy without any may be saved.
 
     Args:
         rosters: every line of the organization, each with the skills of every peer on its roster.
+        longest_shift: of this line's, now or to come; None if there are none.
     """
     return [
         *_out_of_range(policy),
+        *_impossible_talk(policy, longest_shift),
         *_impossible_skills(policy, line, rosters),
         *_impossible_wishes(policy, line, rosters),
         *_impossible_steps(policy, line, rosters),
@@ -188,6 +200,12 @@ def _out_of_range(policy: Policy) -> Iterator[Mistake]:
         yield Mistake("many_steps", "steps", {"limit": MOST_STEPS})
 
 
+def _impossible_talk(policy: Policy, longest_shift: timedelta | None) -> Iterator[Mistake]:
+    widened = policy.after(StepKind.WIDEN) is not None
+    if longest_shift is not None and policy.usual_talk > longest_shift and not widened:
+        yield Mistake("no_such_shift", "usual_talk")
+
+
 def _impossible_skills(
     policy: Policy, line: str, rosters: Mapping[str, Collection[frozenset[str]]]
 ) -> Iterator[Mistake]:
@@ -200,7 +218,15 @@ def _impossible_wishes(
 ) -> Iterator[Mistake]:
     if not policy.wishes:
         return
-    asked = [skills for each in policy.lines(line) for skills in rosters.get(each, ()) if policy.skills <= skills]
+    coming = {line: timedelta()} | {step.line: step.after for step in policy.steps if step.kind is StepKind.SISTER}
+    widened = policy.after(StepKind.WIDEN)
+    asked = [
+        skills
+        for each, after in coming.items()
+        for skills in rosters.get(each, ())
+        if (fit := timedelta() if policy.skills <= skills else widened) is not None
+        and policy.grants_after(max(after, fit))
+    ]
     for place, wish in enumerate(policy.wishes):
         if wish in policy.wishes[:place]:
             yield Mistake("wish_twice", f"wish-{wish}")
@@ -208,7 +234,6 @@ def _impossible_wishes(
             yield Mistake("everybody_has", f"wish-{wish}")
         elif not any(wish in skills for skills in asked):
             yield Mistake("waits_for_nobody" if policy.wish_for is None else "nobody_grants", f"wish-{wish}")
-    widened = policy.after(StepKind.WIDEN)
     if policy.wish_for == timedelta():
         yield Mistake("not_waited_for", "wish_for")
     elif policy.wish_for is not None and widened is not None and widened < policy.wish_for:
@@ -231,7 +256,11 @@ def _impossible_steps(
 
 
 def _why_not_step(
-    step: Step, before: Collection[Step], policy: Policy, line: str, lines: Collection[str]
+    step: Step,
+    before: Collection[Step],
+    policy: Policy,
+    line: str,
+    rosters: Mapping[str, Collection[frozenset[str]]],
 ) -> str | None:
     """Why a step of this kind cannot be taken after those `before` it, as a code."""
     if step.kind in NO_MEANS_YET:
@@ -239,9 +268,12 @@ def _why_not_step(
     if step.kind is StepKind.SISTER:
         if step.line == line:
             return "own_sister"
-        if step.line not in lines:
+        if step.line not in rosters:
             return "no_such_line"
-        return "sister_twice" if any(step.line == each.line for each in before) else None
+        if any(step.line == each.line for each in before):
+            return "sister_twice"
+        fit = policy.after(StepKind.WIDEN) is not None or any(policy.skills <= has for has in rosters[step.line])
+        return "reaches_nobody" if policy.skills and not fit else None
     if any(step.kind is each.kind for each in before):
         return "step_twice"
     if step.kind is StepKind.SEVERAL and policy.strategy is Strategy.RING_SEVERAL:

@@ -89,12 +89,17 @@ def test_the_menu_leaves_out_whom_the_caller_is_not_to_meet_again(world: World) 
     assert wishes.menu(arrives(world, number=OTHER_CALLER), world.now) == {"2": "veteran"}
 
 
-def test_the_menu_leaves_out_who_comes_in_only_after_a_while(world: World) -> None:
+@pytest.mark.parametrize(
+    ("policy", "heard"), [(REQUIRED, {"1": "family", "2": "veteran"}), (PREFERRED, {"1": "family"})]
+)
+def test_the_menu_has_who_comes_in_after_a_while_if_the_wish_still_counts_then(
+    world: World, policy: dict[str, Any], heard: dict[str, str]
+) -> None:
     """A peer who lacks a skill that the line asks for is asked when its policy widens."""
-    line_has(REQUIRED | {"skills": ["parent"], "steps": [{"after": 120, "kind": "widen"}]})
+    line_has(policy | {"skills": ["parent"], "steps": [{"after": 120, "kind": "widen"}]})
     has(world.peer1, "veteran")
     has(world.peer2, "family", "parent")
-    assert menu(world) == {"1": "family"}
+    assert menu(world) == heard
 
 
 # The choice
@@ -263,7 +268,7 @@ def test_a_sister_lines_peer_who_will_be_asked_is_somebody_left(world: World) ->
     world.available(world.peer1)
     world.pass_time(60)
     assert world.contact(contact_id).wish == "veteran"
-    assert menu(world) == {}, "nobody could grant it now"
+    assert menu(world) == {"2": "veteran"}, "whoever requires it waits for that step"
     world.pass_time(65)
     assert world.offer_to(world.peer1) is not None
 

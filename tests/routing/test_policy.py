@@ -22,9 +22,9 @@ def sister(line: str = SISTER, after: float = 60) -> Step:
     return Step(seconds(after), StepKind.SISTER, line)
 
 
-def wrong(line: str = HERE, **chosen: Any) -> list[tuple[str, str]]:
+def wrong(line: str = HERE, longest_shift: timedelta | None = None, **chosen: Any) -> list[tuple[str, str]]:
     """The mistakes of a policy that is chosen so, as (field, code)."""
-    found = policy.mistakes(Policy(**chosen), line, ROSTERS)
+    found = policy.mistakes(Policy(**chosen), line, ROSTERS, longest_shift)
     return [(mistake.field, mistake.code) for mistake in found]
 
 
@@ -38,6 +38,10 @@ def wrong(line: str = HERE, **chosen: Any) -> list[tuple[str, str]]:
         {"wishes": ("veteran",), "wish_for": None},
         {"skills": frozenset({"veteran"}), "wishes": ("parent",)},
         {"wishes": ("youth",), "wish_for": None, "steps": (sister(),)},
+        {"wishes": ("youth",), "wish_for": seconds(61), "steps": (sister(),)},
+        {"wishes": ("youth",), "wish_for": None, "skills": VETERAN_PARENT, "steps": (WIDEN, sister())},
+        {"usual_talk": seconds(1201), "steps": (WIDEN,), "longest_shift": seconds(1200)},
+        {"usual_talk": seconds(1200), "longest_shift": seconds(1200)},
         {"steps": (sister(after=0),)},
         {"steps": (sister(), sister(EMPTY))},
         {"strategy": Strategy.FEWEST_TODAY, "steps": (Step(seconds(0), StepKind.SEVERAL),)},
@@ -78,7 +82,9 @@ def test_what_can_be_is_no_mistake(chosen: dict[str, Any]) -> None:
         ({"wishes": ("idd",)}, ("wish-idd", "nobody_grants")),
         ({"wishes": ("idd",), "wish_for": None}, ("wish-idd", "waits_for_nobody")),
         ({"wishes": ("youth",)}, ("wish-youth", "nobody_grants")),
-        ({"wishes": ("youth",), "skills": VETERAN_PARENT, "steps": (sister(),)}, ("wish-youth", "nobody_grants")),
+        ({"wishes": ("youth",), "wish_for": seconds(60), "steps": (sister(),)}, ("wish-youth", "nobody_grants")),
+        ({"skills": VETERAN_PARENT, "steps": (sister(),)}, ("step-0-kind", "reaches_nobody")),
+        ({"usual_talk": seconds(1201), "longest_shift": seconds(1200)}, ("usual_talk", "no_such_shift")),
         ({"wishes": ("parent", "veteran", "parent")}, ("wish-parent", "wish_twice")),
         ({"wishes": ("veteran",), "skills": frozenset({"veteran"})}, ("wish-veteran", "everybody_has")),
         ({"wishes": ("veteran",), "wish_for": seconds(0)}, ("wish_for", "not_waited_for")),

@@ -492,6 +492,14 @@ class TestPolicy:
         assert as_json.json
         assert as_json.json["error"]["fields"] == {field: sentence}
 
+    def test_a_talk_that_is_usually_longer_than_every_shift_leaves_nobody_to_ask(self, cast: Cast) -> None:
+        half = timedelta(minutes=30)
+        with db.transaction() as session:
+            session.execute(update(Shift).values(starts_at=clock.now() - half, ends_at=clock.now() + half))
+        answer = save(cast.supervisor, settings(cast.supervisor) | {"usual_talk": "61"})
+        assert mistake(answer, "usual_talk") == "No shift of this line is as long, so nobody could be asked."
+        assert save(cast.supervisor, settings(cast.supervisor) | {"usual_talk": "59"}).status_code == 303
+
     def test_of_the_same_sister_line_twice_the_later_is_wrong(self, cast: Cast) -> None:
         step = f"sister-{line(ILLINOIS).id}"
         form = settings(cast.supervisor) | {"step-0-after": "2", "step-0-kind": step}

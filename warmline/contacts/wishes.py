@@ -32,7 +32,9 @@ Coming = tuple[Peer, timedelta]  # a peer on shift, and how long somebody must h
 
 
 def menu(contact: Contact, now: datetime) -> dict[str, str]:
-    """What an arriving caller may wish for, by key: what somebody on shift could grant now. On most lines nothing.
+    """What an arriving caller may wish for, by key: what somebody on shift could grant while they wait for it.
+
+    On most lines nothing. Who is asked by a later step counts if the wish still does by then.
 
     A wish has the same key however many others are left out.
     """
@@ -115,7 +117,8 @@ def _menu(session: Session, contact: Contact, policies: Mapping[str, Policy], no
     if not wishes:
         return {}
     coming = _for(session, contact, policies, now)
-    granted = frozenset().union(*(peer.skills for peer, after in coming if not after))
+    policy = policies[contact.line_id]
+    granted = frozenset().union(*(peer.skills for peer, after in coming if policy.grants_after(after)))
     return {str(number): wish for number, wish in enumerate(wishes, 1) if wish in granted}
 
 

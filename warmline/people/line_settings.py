@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from string import Formatter
 
 from routing import policy
@@ -70,14 +70,15 @@ def holiday_numbers(form: Form) -> Sequence[int]:
     return sorted({int(found[1]) for name in form if (found := re.fullmatch(r"holiday-(\d{1,3})-\w+", name))})
 
 
-def read(form: Form, line: Line, rosters: policy_form.Rosters) -> Settings:
+def read(form: Form, line: Line, rosters: policy_form.Rosters, longest_shift: timedelta | None) -> Settings:
     """The settings that this form means for `line`; Unfit if some of it means nothing, or cannot be.
 
     Args:
         rosters: those of `lines.rosters`.
+        longest_shift: that of `lines.longest_shift`.
     """
     mistakes = Mistakes()
-    kept, wrong = policy_form.read(form, line, rosters)
+    kept, wrong = policy_form.read(form, line, rosters, longest_shift)
     settings = Settings(
         hours=_hours(form, mistakes),
         holidays=_holidays(form, mistakes),

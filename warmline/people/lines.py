@@ -133,6 +133,16 @@ def rosters(organization_id: str, now: datetime) -> dict[str, list[frozenset[str
     return found
 
 
+def longest_shift(line_id: str, now: datetime) -> timedelta | None:
+    """The longest shift of a line that is not over; None if there is none."""
+    with reading() as session:
+        shifts = session.execute(
+            select(Shift.starts_at, Shift.ends_at).where(Shift.line_id == line_id, Shift.ends_at > now)
+        ).all()
+    until_further_notice = timedelta.max
+    return max((end - start if end is not None else until_further_notice for start, end in shifts), default=None)
+
+
 def today(session: Session, organization_id: str, now: datetime) -> datetime:
     """When the day began that it is now at the organization's lines; of several, where it began first."""
     zones = session.scalars(select(Line.time_zone).where(Line.organization_id == organization_id).distinct())

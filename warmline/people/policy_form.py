@@ -39,6 +39,8 @@ SENTENCES = {
         Invalid("Warmline cannot do that yet.", code="no_means_yet"),
         Invalid("This is the line itself, whose peers are asked anyway.", code="own_sister"),
         Invalid("Your organization has no such line.", code="no_such_line"),
+        Invalid("Nobody on that line's roster has what every peer here must have.", code="reaches_nobody"),
+        Invalid("No shift of this line is as long, so nobody could be asked.", code="no_such_shift"),
         Invalid("The peers of this line are asked by an earlier step already.", code="sister_twice"),
         Invalid("An earlier step does this already.", code="step_twice"),
         Invalid("This line rings several from the start, as chosen above.", code="several_anyway"),
@@ -75,7 +77,9 @@ def step_rows(form: Form) -> Sequence[int]:
     return sorted({int(found[1]) for name in form if (found := re.fullmatch(r"step-([0-9]{1,3})-\w+", name))})
 
 
-def read(form: Form, line: Line, rosters: Rosters) -> tuple[dict[str, Any], dict[str, Invalid]]:
+def read(
+    form: Form, line: Line, rosters: Rosters, longest_shift: timedelta | None
+) -> tuple[dict[str, Any], dict[str, Invalid]]:
     """What to keep of the policy that this form means for `line`, and what is wrong with it, by the name of the field.
 
     A policy that stays as it is stays in force: that somebody has left the roster meanwhile is no reason to refuse
@@ -99,7 +103,7 @@ def read(form: Form, line: Line, rosters: Rosters) -> tuple[dict[str, Any], dict
         steps=tuple(step for _, step in steps),
     )
     if not wrong and chosen != policy.read(line.policy):
-        for mistake in policy.mistakes(chosen, line.id, rosters):
+        for mistake in policy.mistakes(chosen, line.id, rosters, longest_shift):
             wrong.setdefault(_field(mistake, [row for row, _ in steps]), _sentence(mistake))
     return chosen.kept(), wrong
 

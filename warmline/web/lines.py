@@ -94,7 +94,8 @@ def change(line_id: str) -> ResponseReturnValue:
         return _settings_page(line, form, more=(form["more"],))
     now = clock.now()
     try:
-        wish = line_settings.read(form, line, lines.rosters(account.organization_id, now))
+        rosters, longest_shift = lines.rosters(account.organization_id, now), lines.longest_shift(line.id, now)
+        wish = line_settings.read(form, line, rosters, longest_shift)
         line = lines.change(account, line_id, wish, request.form.get("version", 0, type=int), now)
     except line_settings.Unfit as unfit:
         mistakes = {name: language.say(each.message, **each.values) for name, each in unfit.fields.items()}
