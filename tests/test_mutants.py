@@ -885,6 +885,73 @@ MUTANTS = [
         "elif False:",
         WALK + "a_draft_survives_and_never_overwrites_a_finished_report[sqlite]",
     ),
+    # Places and peers
+    Mutant(
+        "whoever was dropped gains no worse place by being called again",
+        "warmline/contacts/calling_back.py",
+        "max(contact.priority, Priority.CALLBACK)\n            contact.callback_due_at",
+        "Priority.CALLBACK\n            contact.callback_due_at",
+        CALLING + "whoever_was_dropped_stays_at_the_front_though_they_hang_up_and_are_called[sqlite]",
+    ),
+    Mutant(
+        "whoever was dropped gains no worse place by taking our call",
+        "warmline/contacts/calling_back.py",
+        "        contact.priority = max(contact.priority, Priority.CALLBACK)\n        return contact\n",
+        "        contact.priority = Priority.CALLBACK\n        return contact\n",
+        CALLING + "whoever_was_dropped_stays_at_the_front_though_they_hang_up_and_are_called[sqlite]",
+    ),
+    Mutant(
+        "whoever has taken our call is before those who wait in order",
+        "warmline/contacts/calling_back.py",
+        "        contact.priority = max(contact.priority, Priority.CALLBACK)\n        return contact\n",
+        "        return contact\n",
+        CALLING + "whoever_has_taken_our_call_is_before_the_others_should_the_peer_be_gone[sqlite]",
+    ),
+    Mutant(
+        "whoever is to be called fills no line",
+        "warmline/contacts/calling_back.py",
+        "        Contact.state.in_(BOOKABLE),\n        Contact.callback_at.is_(None),\n",
+        "        Contact.state.in_(BOOKABLE),\n",
+        CALLING + "whoever_is_to_be_called_takes_no_room_from_those_on_the_phone[sqlite]",
+    ),
+    Mutant(
+        "the same peer is the latest one",
+        "warmline/contacts/dispatch.py",
+        "Contact.arrived_at.desc(), Engagement.began_at.desc()",
+        "Contact.arrived_at, Engagement.began_at",
+        POLICIES
+        + "WhoIsAskedFirst::test_the_same_peer_is_whom_they_talked_to_last_and_not_who_only_accepted[sqlite-True]",
+    ),
+    Mutant(
+        "the same peer is one who talked",
+        "warmline/contacts/dispatch.py",
+        "Contact.caller_id == Caller.id, Engagement.active_at.is_not(None)",
+        "Contact.caller_id == Caller.id",
+        POLICIES
+        + "WhoIsAskedFirst::test_the_same_peer_is_whom_they_talked_to_last_and_not_who_only_accepted[sqlite-False]",
+    ),
+    Mutant(
+        "what came to nothing is no contact of today",
+        "warmline/people/roster.py",
+        "                Engagement.state != EngagementState.FAILED,\n",
+        "",
+        POLICIES + "WhoIsAskedFirst::test_an_offer_that_came_to_nothing_after_it_was_accepted_does_not_count[sqlite]",
+    ),
+    Mutant(
+        "whoever was less quick is asked for the next at once",
+        "warmline/contacts/offers.py",
+        "            dispatch.after(session, contact.organization_id, now, peer_id=other.peer_id)\n",
+        "",
+        POLICIES + "RingingSeveral::test_whoever_was_less_quick_is_asked_for_the_next_at_once[sqlite]",
+    ),
+    Mutant(
+        "who is asked only after the wish has ended grants none",
+        "routing/policy.py",
+        "        return patience is None or wait < patience or not wait\n",
+        "        return True\n",
+        "tests/contacts/test_wishes.py::test_the_menu_has_who_comes_in_after_a_while_if_the_wish_still_counts_then"
+        "[sqlite-policy1-heard1]",
+    ),
     # The doors
     Mutant(
         "the phone company signs",

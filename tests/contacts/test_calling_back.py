@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from routing.ranking import Priority
 from tests.contacts.booked import (
     STEP,
     books,
@@ -21,7 +22,7 @@ from tests.contacts.booked import (
 )
 from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, QUEUE, World
 from warmline import clock, db
-from warmline.contacts import calling_back, connect, intake, offers, parting, texts, wrapup
+from warmline.contacts import availability, calling_back, connect, intake, offers, parting, texts, wrapup
 from warmline.models import Contact, Engagement, Leg, Message, Shift
 
 
@@ -334,6 +335,38 @@ def test_a_peer_who_drops_after_the_call_was_taken_leaves_a_caller_at_the_front(
     assert world.contact(contact_id).state == "closed", "on the phone, and left: no callback any more"
 
 
+def test_whoever_was_dropped_stays_at_the_front_though_they_hang_up_and_are_called(world: World) -> None:
+    promises(world)
+    world.available(world.peer1)
+    contact_id, caller_sid, peer_sid, engagement = world.talks(world.peer1)
+    parting.leg_ended(peer_sid, world.now)
+    parting.caller_back(contact_id, world.now, engagement.id)
+    intake.queued(contact_id, QUEUE, world.now)
+    availability.choose(world.peer1, "off", world.now)
+    world.now += timedelta(seconds=61)
+    wants(world, contact_id)
+    calling_back.book(contact_id, world.now)
+    hangs_up(world, caller_sid)
+    world.pass_time(2)
+    world.available(world.peer2)
+    _, sid = is_rung(world, world.peer2)
+    lets_ring(world, sid)
+    world.pass_time(5 * 60 + 5)
+    assert world.contact(contact_id).priority == Priority.DROPPED, "when it is due again"
+    engagement, sid = is_rung(world, world.peer2)
+    takes(world, engagement, sid)
+    assert world.contact(contact_id).priority == Priority.DROPPED
+
+
+def test_whoever_has_taken_our_call_is_before_the_others_should_the_peer_be_gone(world: World) -> None:
+    promises(world)
+    books(world)
+    world.available(world.peer1)
+    engagement, sid = is_rung(world, world.peer1)
+    assert calling_back.heard(engagement.contact_id, engagement.id, sid, world.now) is not None
+    assert calling_back.take(engagement.contact_id, sid, world.now).priority == Priority.CALLBACK
+
+
 def test_the_end_of_the_first_call_told_again_later_ends_nothing(world: World) -> None:
     promises(world)
     contact_id, first = books(world)
@@ -399,6 +432,14 @@ def test_a_full_queue_offers_a_callback_or_turns_away_kindly(world: World) -> No
     contact, _ = world.arrives("+14045550125")
     contact, admission, _ = intake.choose_language(contact.id, "en", world.now)
     assert (contact.state, admission, contact.ended_how) == ("missed", intake.Admission.QUEUE_FULL, "queue_full")
+
+
+def test_whoever_is_to_be_called_takes_no_room_from_those_on_the_phone(world: World) -> None:
+    promises(world, {"most_waiting": 1, **STEP})
+    books(world)
+    contact, _ = world.arrives(OTHER_CALLER)
+    contact, admission, _ = intake.choose_language(contact.id, "en", world.now)
+    assert (contact.state, admission) == ("arriving", intake.Admission.QUEUE)
 
 
 def test_a_full_queue_is_full_for_a_language_that_nobody_speaks_just_now(world: World) -> None:

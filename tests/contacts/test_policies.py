@@ -100,6 +100,20 @@ class TestWhoIsAskedFirst:
         waits, _ = world.waits(OTHER_CALLER)
         assert rung(world, waits) == {peer1.id}
 
+    def test_an_offer_that_came_to_nothing_after_it_was_accepted_does_not_count(
+        self, world: World, three: tuple[Peer, Peer, Peer]
+    ) -> None:
+        peer1, peer2, peer3 = three
+        chooses(world, Policy(strategy=Strategy.FEWEST_TODAY))
+        _, caller_sid = world.waits()
+        world.accepts(peer1)
+        parting.leg_ended(caller_sid, world.now)  # before they could talk
+        for peer, idle in ((peer1, 3), (peer2, 2), (peer3, 1)):
+            with db.transaction() as session:
+                session.get_one(Peer, peer.id).idle_since = world.now - timedelta(hours=idle)
+        waits, _ = world.waits(OTHER_CALLER)
+        assert rung(world, waits) == {peer1.id}
+
     def test_in_turn(self, world: World, three: tuple[Peer, Peer, Peer]) -> None:
         chooses(world, Policy(strategy=Strategy.ROUND_ROBIN))
         asked: list[str] = []
@@ -125,6 +139,37 @@ class TestWhoIsAskedFirst:
         again, _ = world.waits(CALLER)
         assert rung(world, again) == {peer1.id if remembered else peer2.id}
 
+    @pytest.mark.parametrize("talked", [True, False])
+    def test_the_same_peer_is_whom_they_talked_to_last_and_not_who_only_accepted(
+        self, world: World, three: tuple[Peer, Peer, Peer], talked: bool
+    ) -> None:
+        chooses(world, Policy(strategy=Strategy.SAME_PEER))
+        peer1, peer2, peer3 = three
+        for peer in (peer2, peer1):
+            self.is_first(world, peer, *three)
+            contact_id, caller_sid = world.waits(CALLER)
+            engagement = world.accepts(peer)
+            if peer is peer2 or talked:
+                world.comes_up(engagement)
+                world.caller_joins(engagement, caller_sid)
+                parting.end(peer, contact_id, world.now)
+                wrapup.report(peer, contact_id, "support_given", ["social"], "", False, world.now)
+            else:
+                parting.leg_ended(caller_sid, world.now)
+            world.now += seconds(10)
+        with db.transaction() as session:
+            session.scalars(select(Caller)).one().remembered_at = world.now
+        self.is_first(world, peer3, *three)
+        again, _ = world.waits(CALLER)
+        assert rung(world, again) == {peer1.id if talked else peer2.id}
+
+    def is_first(self, world: World, first: Peer, *peers: Peer) -> None:
+        """This peer has been free for longest."""
+        with db.transaction() as session:
+            for peer in peers:
+                session.get_one(Peer, peer.id).idle_since = world.now - timedelta(hours=2 if peer is first else 1)
+        availability.all_seen(peers, world.now)
+
 
 class TestRingingSeveral:
     @pytest.fixture
@@ -149,6 +194,15 @@ class TestRingingSeveral:
         with pytest.raises(Conflict):
             offers.accept(peer2, theirs.id, world.now)
         second, _ = world.waits(OTHER_CALLER)
+        assert rung(world, second) == {peer2.id, peer3.id}
+
+    def test_whoever_was_less_quick_is_asked_for_the_next_at_once(
+        self, world: World, three: tuple[Peer, Peer, Peer], rings: str
+    ) -> None:
+        peer1, peer2, peer3 = three
+        second, _ = world.waits(OTHER_CALLER)
+        assert rung(world, second) == set()
+        world.accepts(peer1)
         assert rung(world, second) == {peer2.id, peer3.id}
 
     def test_one_who_declines_leaves_it_to_the_others(
