@@ -246,7 +246,9 @@ def test_postgresql_stops_at_once_in_a_call_and_everything_settles_afterwards(
     talking.is_in("conference")
     eventually(lambda: (peer1.contact(first["contact"]) or {}).get("state") == "connected")
     waits(waiting)
-    contact = next(row["id"] for row in product.rows("contact") if row["state"] == "waiting")
+    contact = eventually(
+        lambda: next((row["id"] for row in product.rows("contact") if row["state"] == "waiting"), None)
+    )
 
     stop_at_once(servers.postgres)
     for web in webs(product):
