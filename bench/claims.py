@@ -19,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cache
 
-from sqlalchemy import Engine, String, bindparam, delete, select, text, update
+from sqlalchemy import Engine, String, bindparam, delete, literal, select, text, update
 from sqlalchemy.orm import Session
 
 from bench.product import Databases, House, each_kind, settings
@@ -253,7 +253,8 @@ def believe() -> None:
         session.execute(update(kind).where(kind.id.in_(why)).values(state=ContactState.OFFERED))
 
     ids = bindparam("ids", expanding=True, type_=String)
-    columns = dispatch._HELD_CONTACTS.selected_columns
+    waiting = literal(ContactState.WAITING, Contact.state.type).label("state")
+    columns = [waiting if column.name == "state" else column for column in dispatch._HELD_CONTACTS.selected_columns]
     dispatch._HELD_CONTACTS = select(*columns).join(Line, Line.id == Contact.line_id).where(Contact.id.in_(ids))
     dispatch._HELD_PEERS = select(Peer.id).where(Peer.id.in_(ids))
     dispatch.has_room = lambda *_: True  # type: ignore[attr-defined]
