@@ -30,7 +30,7 @@ test: $(DEV_ENV) $(ASSETS) $(TWILIO) ## Runs the tests, against real PostgreSQL,
 	$(BIN)/pytest -n $$((2 * $$(getconf _NPROCESSORS_ONLN))) --dist worksteal --rerun-show-tracebacks $(ALSO)
 
 thorough: ALSO := --thorough
-thorough: test ## Tests for half an hour: each on both databases, every mutant, a death at every point
+thorough: test ## Tests all there is: each on both databases, every mutant, a death at every point
 
 bench: $(DEV_ENV) $(ASSETS) ## Measures speed beside a floor and the goals; ten minutes of a quiet machine
 	@scripts/chromium

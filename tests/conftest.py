@@ -54,7 +54,7 @@ def is_odd(name: str) -> bool:
 
 @pytest.fixture
 def thorough(request: pytest.FixtureRequest) -> bool:
-    """Whether to prove everything, which takes half an hour, or every second thing of a kind."""
+    """Whether to prove everything, or every second thing of a kind."""
     return is_thorough(request.config)
 
 
