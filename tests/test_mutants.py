@@ -931,6 +931,27 @@ MUTANTS = [
         + "WhoIsAskedFirst::test_the_same_peer_is_whom_they_talked_to_last_and_not_who_only_accepted[sqlite-False]",
     ),
     Mutant(
+        "the same peer is who took the contact over",
+        "warmline/contacts/dispatch.py",
+        "Engagement.began_at.desc()",
+        "Engagement.began_at",
+        POLICIES + "WhoIsAskedFirst::test_of_two_who_shared_a_contact_the_same_peer_is_who_took_it_over[sqlite]",
+    ),
+    Mutant(
+        "whoever declines is asked for the next, though who was declined is outside the queue",
+        "warmline/contacts/offers.py",
+        "    dispatch.after(session, contact.organization_id, now, peer_id=offer.peer_id)\n",
+        "",
+        CALLING + "whoever_declines_a_caller_who_books_is_asked_for_the_next_at_once[sqlite]",
+    ),
+    Mutant(
+        "whoever has taken a step hides nobody who has not",
+        "warmline/contacts/due.py",
+        "                    Contact.steps == taken,\n",
+        "",
+        "tests/contacts/test_due.py::test_whoever_has_taken_a_step_hides_nobody_who_has_not[sqlite]",
+    ),
+    Mutant(
         "what came to nothing is no contact of today",
         "warmline/people/roster.py",
         "                Engagement.state != EngagementState.FAILED,\n",

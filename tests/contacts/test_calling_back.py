@@ -106,6 +106,21 @@ def test_whoever_says_nothing_while_a_peer_is_asked_waits_on(world: World) -> No
     assert not calling_back.is_booking(contact), "or the same question would come again and again"
 
 
+def test_whoever_declines_a_caller_who_books_is_asked_for_the_next_at_once(world: World) -> None:
+    promises(world)
+    contact_id, _ = world.waits()
+    world.now += timedelta(seconds=61)
+    behind, _ = world.waits(OTHER_CALLER)
+    clock.tick(world.now)
+    assert calling_back.ask(world.contact(contact_id), 61, world.now)
+    world.available(world.peer1)
+    assert calling_back.wish(contact_id, world.now)
+    offer = world.rings_at(world.peer1)
+    assert offer.contact_id == contact_id
+    offers.decline(world.peer1, offer.id, world.now)
+    assert world.rings_at(world.peer1).contact_id == behind
+
+
 def test_nobody_is_called_while_they_still_hear_goodbye(world: World) -> None:
     promises(world)
     world.available(world.peer1)

@@ -8,8 +8,9 @@ from sqlalchemy import insert, select, update
 
 from routing.policy import Policy, Step, StepKind
 from tests.contacts.test_dispatch import worked
-from tests.contacts.world import GEORGIA, World
+from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, World
 from warmline import clock, db
+from warmline.contacts import dispatch
 from warmline.models import Contact, Line, Peer
 from warmline.models.base import new_id
 
@@ -53,6 +54,19 @@ def test_however_many_wait_for_whom_nothing_is_due_it_costs_nothing(world: World
 
     few = ticks(2)
     assert ticks(MANY) <= few + 5
+
+
+def test_whoever_has_taken_a_step_hides_nobody_who_has_not(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "AT_A_TIME", 1)
+    with db.transaction() as session:
+        line = session.scalars(select(Line).where(Line.numbers.any(number=GEORGIA))).one()
+        line.policy = Policy(steps=(Step(timedelta(minutes=1), StepKind.SEVERAL),)).kept()
+    waiting = []
+    for number in (CALLER, OTHER_CALLER):
+        waiting.append(world.waits(number)[0])
+        world.now += timedelta(minutes=1)
+        clock.tick(world.now)
+    assert [world.contact(contact_id).steps for contact_id in waiting] == [1, 1]
 
 
 def test_a_step_is_due_for_whoever_has_taken_those_before_it(world: World) -> None:

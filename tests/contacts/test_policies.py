@@ -11,7 +11,7 @@ from sqlalchemy import select
 from routing.facts import MakeOffer
 from routing.policy import Policy, Skill, Step, StepKind, Strategy
 from routing.states import PeerStatus
-from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, World
+from tests.contacts.world import CALLER, GEORGIA, OTHER_CALLER, QUEUE, World
 from warmline import clock, db
 from warmline.contacts import availability, dispatch, intake, offers, parting, texts, wrapup
 from warmline.errors import Conflict
@@ -162,6 +162,28 @@ class TestWhoIsAskedFirst:
         self.is_first(world, peer3, *three)
         again, _ = world.waits(CALLER)
         assert rung(world, again) == {peer1.id if talked else peer2.id}
+
+    def test_of_two_who_shared_a_contact_the_same_peer_is_who_took_it_over(
+        self, world: World, three: tuple[Peer, Peer, Peer]
+    ) -> None:
+        chooses(world, Policy(strategy=Strategy.SAME_PEER))
+        peer1, peer2, peer3 = three
+        contact_id, caller_sid, peer_sid, dropped = world.talks(peer1)
+        world.now += seconds(1)
+        parting.leg_ended(peer_sid, world.now)
+        parting.caller_back(contact_id, world.now, dropped.id)
+        intake.queued(contact_id, QUEUE, world.now)
+        taken_over = world.accepts(peer2)
+        world.comes_up(taken_over)
+        world.caller_joins(taken_over, caller_sid)
+        parting.end(peer2, contact_id, world.now)
+        for peer in (peer1, peer2):
+            wrapup.report(peer, contact_id, "support_given", ["social"], "", False, world.now)
+        with db.transaction() as session:
+            session.scalars(select(Caller)).one().remembered_at = world.now
+        self.is_first(world, peer3, *three)
+        again, _ = world.waits(CALLER)
+        assert rung(world, again) == {peer2.id}
 
     def is_first(self, world: World, first: Peer, *peers: Peer) -> None:
         """This peer has been free for longest."""
