@@ -202,7 +202,8 @@ def _out_of_range(policy: Policy) -> Iterator[Mistake]:
 
 def _impossible_talk(policy: Policy, longest_shift: timedelta | None) -> Iterator[Mistake]:
     widened = policy.after(StepKind.WIDEN) is not None
-    if longest_shift is not None and policy.usual_talk > longest_shift and not widened:
+    # Of a shift that is just as long only its first moment would be left.
+    if longest_shift is not None and policy.usual_talk >= longest_shift and not widened:
         yield Mistake("no_such_shift", "usual_talk")
 
 

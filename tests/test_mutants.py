@@ -952,6 +952,13 @@ MUTANTS = [
         "tests/contacts/test_due.py::test_whoever_has_taken_a_step_hides_nobody_who_has_not[sqlite]",
     ),
     Mutant(
+        "a usual talk leaves time in a shift",
+        "routing/policy.py",
+        "policy.usual_talk >= longest_shift",
+        "policy.usual_talk > longest_shift",
+        "tests/routing/test_policy.py::test_what_cannot_be_is_told_with_its_field",
+    ),
+    Mutant(
         "what came to nothing is no contact of today",
         "warmline/people/roster.py",
         "                Engagement.state != EngagementState.FAILED,\n",

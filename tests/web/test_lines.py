@@ -497,7 +497,7 @@ class TestPolicy:
         with db.transaction() as session:
             session.execute(update(Shift).values(starts_at=clock.now() - half, ends_at=clock.now() + half))
         answer = save(cast.supervisor, settings(cast.supervisor) | {"usual_talk": "61"})
-        assert mistake(answer, "usual_talk") == "No shift of this line is as long, so nobody could be asked."
+        assert mistake(answer, "usual_talk") == "No shift of this line is longer, so nobody could be asked."
         assert save(cast.supervisor, settings(cast.supervisor) | {"usual_talk": "59"}).status_code == 303
 
     def test_of_the_same_sister_line_twice_the_later_is_wrong(self, cast: Cast) -> None:
