@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from unittest.mock import patch
-from zlib import crc32
 
 import pytest
 from hypothesis import settings
@@ -17,11 +16,14 @@ from playwright.sync_api import expect
 from sqlalchemy import Engine, event, make_url
 
 from tests.servers import Databases, Postgres, Redis, Refilled, chromium_path
+from tests.share import is_one_in
 from warmline import db
 
 # How long one example takes says nothing while other tests keep every core busy.
 settings.register_profile("warmline", deadline=None)
 settings.load_profile("warmline")
+
+ENGINES = re.compile(r"\b(sqlite|postgresql)\b")
 
 # Nor how long a page takes: Playwright would give up after five seconds. A page that hears nothing asks every twelve.
 expect.set_options(timeout=15_000)
@@ -47,33 +49,30 @@ def is_thorough(config: pytest.Config) -> bool:
     return config.option.thorough or config.option.keyword or any("::" in argument for argument in config.args)
 
 
-def is_odd(name: str) -> bool:
-    """True for half of all names, always for the same."""
-    return bool(crc32(name.encode()) % 2)
-
-
-@pytest.fixture
-def thorough(request: pytest.FixtureRequest) -> bool:
-    """Whether to prove everything, or every second thing of a kind."""
-    return is_thorough(request.config)
+@pytest.fixture(scope="session")
+def thorough(pytestconfig: pytest.Config) -> bool:
+    """Whether to prove everything, or of some kinds a part."""
+    return is_thorough(pytestconfig)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of a test that is there for both databases one is run, half of them on each; of mutants, every second one.
+    """Of a test that is there for both databases one is run, a quarter of them on PostgreSQL; their names say which.
 
-    Their names say which. What is told in SQL that both understand need not be told twice in every run; whatever is
-    about the databases themselves (locks, races, what is read, how much of it, life as a whole) is marked `both`.
-    Whatever is asked for by its name is run.
+    What is told in SQL that both understand need not be told twice in every run, and costs half as much on SQLite;
+    whatever is about the databases themselves (locks, races, what is read, how much of it, life as a whole) is marked
+    `both`. What is marked `thorough` is one of many of its kind. Whatever is asked for by its name is run.
     """
     if is_thorough(config):
         return
-    pairs = defaultdict(list)
+    pairs: dict[str, dict[str, pytest.Item]] = defaultdict(dict)
     for item in items:
-        if not item.get_closest_marker("both"):
-            pairs[re.sub(r"\b(sqlite|postgresql)\b", "", item.nodeid)].append(item)
-    left_out = {pair[is_odd(name)] for name, pair in pairs.items() if len(pair) == 2}
-    left_out |= {item for item in items if "test_mutants.py::test_without" in item.nodeid and is_odd(item.nodeid)}
+        if (engine := ENGINES.search(item.nodeid)) and not item.get_closest_marker("both"):
+            pairs[ENGINES.sub("", item.nodeid)][engine[0]] = item
+    left_out = {
+        pair["sqlite" if is_one_in(4, name) else "postgresql"] for name, pair in pairs.items() if len(pair) == 2
+    }
+    left_out |= {item for item in items if item.get_closest_marker("thorough")}
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
 

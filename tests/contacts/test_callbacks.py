@@ -29,8 +29,6 @@ from warmline.models import Base, Contact, Engagement, Leg, Offer, OutsideReques
 from warmline.telephony import gateway
 from warmline.web.hooks import voice
 
-pytestmark = pytest.mark.both
-
 Acts = dict[str, Callable[[], object]]  # by name
 
 STEPS = 30
@@ -248,6 +246,7 @@ def begin(engine: Engine, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) 
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 @given(data=st.data())
+@pytest.mark.both
 def test_whatever_is_told_in_whatever_order_there_is_one_winner_and_nobody_is_stuck(
     engine: Engine,
     client: FlaskClient,

@@ -6,12 +6,18 @@ from contextlib import suppress
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
+from tests.e2e import looks
 from tests.product import Caller, Product, Visitor
 
 PEERS = ("peer1", "peer2")
 
 # email's name, and options of the browser's context → their first page
 Enter = Callable[..., Page]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def looks_thoroughly(thorough: bool) -> None:
+    looks.thorough = thorough
 
 
 @pytest.fixture(scope="session")

@@ -27,19 +27,22 @@ DRAWN = "new Promise(requestAnimationFrame)"
 # What is fine is not carried over: it is a hundred times as long.
 JUDGED = "(rules) => axe.run(rules).then(({ violations }) => ({ violations }))"
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+thorough = False
 FITS = "document.documentElement.scrollWidth <= innerWidth"
 
 
 def looks_well(page: Page, *sizes: ViewportSize) -> None:
     """axe finds nothing, in both themes, and the page does not scroll to the side.
 
-    Judged at `sizes`, or on a desk and a phone; afterwards it is as wide as before, in the system's own theme.
+    Judged at `sizes`, or on a desk and a phone; afterwards it is as wide as before, in the system's own theme. Which
+    of axe's rules are kept hardly depends on the width: without `thorough` it judges the last size only.
     """
     as_it_was, sizes = page.viewport_size, sizes or (DESKTOP, PHONE)
     page.evaluate(Axe().axe_script)
-    for number, size in enumerate(sizes, 1):
+    for size in sizes:
         page.set_viewport_size(size)
-        for theme in THEMES if number == len(sizes) else THEMES[:1]:  # colours do not depend on the width
+        is_last = size == sizes[-1]
+        for theme in THEMES if is_last else THEMES[:thorough]:  # colours do not depend on the width
             # Colours that are just fading in are not the ones to judge.
             page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             page.evaluate(DRAWN)

@@ -22,7 +22,12 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 PICTURES = os.environ.get("PICTURES")
 
 
-@pytest.fixture(params=[("en", DESKTOP), ("es", PHONE)], ids=["English, desktop", "Spanish, phone"])
+@pytest.fixture(
+    params=[
+        pytest.param(("en", DESKTOP), id="English, desktop", marks=pytest.mark.thorough),  # what others see, all in one
+        pytest.param(("es", PHONE), id="Spanish, phone"),
+    ]
+)
 def manner(request: pytest.FixtureRequest) -> tuple[str, ViewportSize]:
     """In which language and at which width everybody works."""
     language, viewport = request.param
