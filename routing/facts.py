@@ -76,7 +76,7 @@ class Alone:
     """A text contact in line whose language nobody on shift speaks, and who has not been told so."""
 
     id: str
-    hopeless: bool  # nobody is on shift, the line has closed, and nobody knows when it opens
+    hopeless: bool  # nobody is on shift, the line has closed, and nobody has said for a week when it opens
 
 
 @dataclass(frozen=True, slots=True)

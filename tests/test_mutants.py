@@ -159,17 +159,17 @@ MUTANTS = [
         CALLING + "nobody_is_called_while_they_still_hear_goodbye[sqlite]",
     ),
     Mutant(
-        "nobody is asked to wait on a closed line where nobody will come",
+        "nobody is asked for a language on a closed line where nobody will come",
         "warmline/contacts/intake.py",
         "if not spoken and not lines.is_open(contact.line, now):",
         "if contact.stays_at is not None and not spoken and not lines.is_open(contact.line, now):",
-        BOOKING + "a_line_that_has_closed_until_further_notice_with_nobody_left_asks_nobody_to_wait[sqlite]",
+        BOOKING + "whoever_was_dropped_and_finds_nobody_any_more_hears_so_and_had_an_answer[sqlite]",
     ),
     Mutant(
         "whoever still waits when a line has closed is offered a call whatever the line's policy",
         "warmline/contacts/intake.py",
-        "        and lines.opens_next(contact.line, now) is not None\n",
-        "        and lines.opens_next(contact.line, now) is not None\n        and calling_back.is_offered(contact)\n",
+        "    return not lines.is_open(contact.line, now) and not roster",
+        "    return calling_back.is_offered(contact) and not lines.is_open(contact.line, now) and not roster",
         BOOKING + "whoever_says_yes_when_nobody_is_left_is_called_also_on_a_line_that_calls_nobody_back[sqlite]",
     ),
     Mutant(
@@ -217,11 +217,18 @@ MUTANTS = [
         BOOKING + "a_line_that_has_closed_and_still_serves_does_not_say_that_nobody_is_here[sqlite-English]",
     ),
     Mutant(
-        "no call is promised that nobody may make",
-        "warmline/web/hooks/voice.py",
-        "if not plan.may_call:",
-        "if False:",
-        BOOKING + "a_line_that_has_closed_until_further_notice_promises_no_call_any_more[sqlite]",
+        "nobody is called after closing time who has not heard of it",
+        "warmline/contacts/calling_back.py",
+        "        if not is_open and not later:\n            return contact\n",
+        "",
+        BOOKING + "a_yes_of_before_a_closing_is_asked_for_anew_after_it[sqlite]",
+    ),
+    Mutant(
+        "nobody waits for a week and more for a line of which nobody knows when it opens",
+        "warmline/contacts/texts.py",
+        "(week if now < week else None)",
+        "week",
+        TEXTS + "a_place_is_kept_for_a_week_while_nobody_knows_when_the_line_opens[sqlite]",
     ),
     Mutant(
         "what is left of today is told once to whoever is asked on arrival",
@@ -1022,7 +1029,7 @@ MUTANTS = [
 
 def is_first(mutant: Mutant) -> bool:
     """Whether it is tried in every run."""
-    return is_one_in(3, mutant.name)
+    return is_one_in(4, mutant.name)
 
 
 def test_every_guard_has_a_name_of_its_own() -> None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from routing.ranking import Priority
 from tests.contacts.booked import (
@@ -19,9 +20,9 @@ from tests.contacts.booked import (
     words_sent,
 )
 from tests.contacts.world import CALLER, QUEUE, World
-from warmline import clock
+from warmline import clock, db
 from warmline.contacts import calling_back, intake, outbox
-from warmline.models import Offer
+from warmline.models import Offer, Shift
 from warmline.telephony.gateway import NotTaken
 
 
@@ -192,7 +193,10 @@ def test_whoever_calls_before_the_line_opens_takes_the_place_on_the_phone(world:
 
 @pytest.mark.parametrize("when", ["waits", "books"])
 def test_nobody_hangs_up_for_a_call_while_nobody_knows_when_the_line_opens(world: World, when: str) -> None:
-    """A line that is always open, closed early: it opens when somebody reopens it. On the phone one is served."""
+    """A line that is always open, closed early: it opens when somebody reopens it. On the phone one is served.
+
+    Whoever was asked before that must hear of it before they say yes.
+    """
     promises(world)
     contact_id, _ = world.waits()
     world.now += timedelta(seconds=61)
@@ -203,7 +207,10 @@ def test_nobody_hangs_up_for_a_call_while_nobody_knows_when_the_line_opens(world
     clock.tick(world.now)
     assert not calling_back.ask(world.contact(contact_id), 61, world.now)
     contact = calling_back.book(contact_id, world.now)
-    assert (contact.state, contact.callback_at, contact.booking_at) == ("waiting", None, None)
+    assert (contact.state, contact.callback_at) == ("waiting", None)
+    if when == "books":
+        assert calling_back.is_booking(contact)
+        assert intake.not_booked(contact_id, world.now).state == "waiting"
     intake.queued(contact_id, QUEUE, world.now)
     world.available(world.peer1)
     assert world.rings_at(world.peer1).contact_id == contact_id
@@ -219,11 +226,40 @@ def test_whoever_still_waits_when_nobody_is_left_may_be_called_after_the_next_op
     plan = calling_back.plan(contact_id, world.now)
     assert plan.opens is not None
     assert plan.number == CALLER
-    calling_back.book(contact_id, world.now)
+    assert calling_back.book(contact_id, world.now).callback_at is None, "a yes from before the line has closed is none"
+    calling_back.book(contact_id, world.now, later=True)
     hangs_up(world, sid)
     world.pass_time(5)
     contact = world.contact(contact_id)
     assert (contact.state, contact.callback_due_at) == ("waiting", plan.opens)
+
+
+@pytest.mark.parametrize("reopened", [True, False], ids=["reopened", "closed for a week"])
+def test_whoever_still_waits_when_a_line_has_closed_until_further_notice_may_be_called_too(
+    world: World, reopened: bool
+) -> None:
+    contact_id, sid = world.waits()
+    promises(world, closed_at=world.now)
+    nobody_on_shift(world)
+    assert intake.nobody_left(contact_id, world.now)
+    plan = calling_back.plan(contact_id, world.now)
+    assert (plan.is_open, plan.opens, plan.may_wait) == (False, None, False)
+    calling_back.book(contact_id, world.now, later=True)
+    hangs_up(world, sid)
+    world.pass_time(6 * 24 * 3600, every=6 * 3600)
+    assert world.contact(contact_id).state == "waiting"
+    if reopened:
+        promises(world, closed_at=None)
+        with db.transaction() as session:
+            session.execute(update(Shift).values(ends_at=None))
+        world.available(world.peer1)
+        world.pass_time(5)
+        assert world.rings_at(world.peer1).contact_id == contact_id
+    else:
+        world.pass_time(24 * 3600, every=6 * 3600)
+        assert world.contact(contact_id).state == "unreached"
+        (told,) = words_sent(world)
+        assert "closed now" in told
 
 
 def test_whoever_wants_no_call_then_is_told_that_nobody_is_left(world: World) -> None:

@@ -313,6 +313,8 @@ def test_a_dropped_caller_for_whom_nobody_is_left_had_an_answer_and_is_invited(w
     else:
         promises(world, {}, closed_at=world.now)
         assert intake.nobody_left(contact_id, world.now)
+        assert world.contact(contact_id).state == "waiting", "first asked where to call"
+        intake.not_booked(contact_id, world.now)
     contact = world.contact(contact_id)
     assert (contact.state, contact.ended_at) == ("closed", world.now)
     world.now += asking.ASK_AFTER + timedelta(seconds=1)

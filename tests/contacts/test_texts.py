@@ -392,8 +392,9 @@ def test_who_was_dropped_and_finds_nobody_any_more_was_answered_all_the_same(wor
     goes_off_shift(world, world.peer1, world.peer2)
     if how == "the line has closed":
         the_line_closes(world)
-    world.pass_time(2)
-    if how == "LATER":
+        world.pass_time(8 * 24 * 3600, every=12 * 3600)
+    else:
+        world.pass_time(2)
         texts.receive("SM-later", CALLER, GEORGIA, "LATER", False, world.now)
     assert world.contact(contact_id).state == "closed"
 
@@ -544,7 +545,7 @@ def test_who_waits_is_told_when_nobody_at_all_is_left_and_offered_no_language(wo
     assert world.offer_to(world.peer1) is not None, "who waits is answered by whoever comes"
 
 
-def test_nobody_waits_for_a_line_that_everybody_has_left_and_of_which_nobody_knows_when_it_opens(world: World) -> None:
+def test_a_place_is_kept_for_a_week_while_nobody_knows_when_the_line_opens(world: World) -> None:
     texts.receive("SM1", CALLER, GEORGIA, "hello", False, world.now)
     the_line_closes(world)
     world.pass_time(30)
@@ -553,8 +554,14 @@ def test_nobody_waits_for_a_line_that_everybody_has_left_and_of_which_nobody_kno
     world.pass_time(30)
     [told] = said(world)[1:]
     assert told.startswith("Georgia: we are closed just now. We are few.")
-    assert "keep your place" not in told
+    assert told.endswith(twiml.sentence("en", "text_keeps_place"))
+    world.pass_time(6 * 24 * 3600, every=6 * 3600)
+    assert [row.state for row in world.all(Contact)] == ["waiting"]
+    assert len(said(world)) == 2
+    world.pass_time(24 * 3600, every=6 * 3600)
     assert [row.state for row in world.all(Contact)] == ["missed"]
+    assert said(world)[2].startswith("Georgia: we are closed just now.")
+    assert "keep your place" not in said(world)[2]
 
 
 def test_whoever_waits_when_everybody_has_left_a_closed_line_keeps_their_place_until_it_opens(world: World) -> None:
@@ -602,7 +609,7 @@ def test_a_place_is_kept_at_least_until_the_opening_that_was_told(world: World, 
     assert [row.state for row in world.all(Contact)] == ["waiting"]
     assert len(said(world)) == 2
     world.pass_time(3600, every=600)
-    assert [row.state for row in world.all(Contact)] == ["waiting" if how == "the line opens later" else "missed"]
+    assert [row.state for row in world.all(Contact)] == ["waiting"]
     assert len(said(world)) == 3
 
 

@@ -165,17 +165,40 @@ def test_whoever_says_yes_when_nobody_is_left_is_called_also_on_a_line_that_call
     assert due > clock.now() + timedelta(hours=1), "at the next opening"
 
 
-def test_a_line_that_has_closed_until_further_notice_with_nobody_left_asks_nobody_to_wait(twilio: Twilio) -> None:
+@pytest.mark.parametrize(
+    ("key", "unknown", "ends", "gone"),
+    [
+        ("1", "cannot say yet when", ENDS, "Nobody is on shift"),
+        ("2", "no podemos decir cuándo", ENDS_ES, "nadie está de turno"),
+    ],
+    ids=["English", "Spanish"],
+)
+def test_a_line_that_has_closed_until_further_notice_with_nobody_left_says_so_and_offers_a_call(
+    twilio: Twilio, key: str, unknown: str, ends: str, gone: str
+) -> None:
     call = twilio.calls()
-    enqueue = call.is_waiting()
+    enqueue = call.is_waiting(key)
     change_line(GEORGIA, closed_at=clock.now())
     nobody_on_shift()
     assert call.waits(enqueue, str(call.contact.queue_sid), "30").verbs == ["Leave"]
-    told = call.asks(enqueue.url("Enqueue", "action"), QueueResult="leave")
-    assert "Nobody is on shift" in told.spoken
+    menu = call.asks(enqueue.url("Enqueue", "action"), QueueResult="leave")
+    assert unknown in menu.spoken
+    assert ends in menu.spoken
+    told = call.says_nothing_to(menu)
+    assert gone in told.spoken
     assert "988" in told.spoken
-    assert "press 3" not in told.spoken
     assert told.ends
+
+
+def test_a_yes_of_before_a_closing_is_asked_for_anew_after_it(twilio: Twilio) -> None:
+    call, menu = books(twilio)
+    change_line(GEORGIA, closed_at=clock.now())
+    nobody_on_shift()
+    asked = call.presses(menu, "1")
+    assert "cannot say yet when" in asked.spoken
+    assert call.contact.callback_at is None
+    assert call.presses(asked, "1").ends
+    assert call.contact.callback_later
 
 
 def test_whoever_was_dropped_and_finds_nobody_any_more_hears_so_and_had_an_answer(twilio: Twilio, cast: Cast) -> None:
@@ -185,8 +208,9 @@ def test_whoever_was_dropped_and_finds_nobody_any_more_hears_so_and_had_an_answe
         session.execute(update(Contact).values(answered_at=clock.now(), priority=Priority.DROPPED))
     change_line(GEORGIA, closed_at=clock.now())
     nobody_on_shift()
-    for _ in range(2):
-        told = call.asks(f"/twilio/voice/contacts/{call.contact.id}/dropped")
+    asked = call.asks(f"/twilio/voice/contacts/{call.contact.id}/dropped")
+    assert "call you after we open again" in asked.spoken
+    for told in (call.says_nothing_to(asked), call.asks(f"/twilio/voice/contacts/{call.contact.id}/dropped")):
         assert "Nobody is on shift" in told.spoken
         assert "988" in told.spoken
         assert told.ends
@@ -291,15 +315,6 @@ def test_a_line_that_has_closed_and_still_serves_does_not_say_that_nobody_is_her
     assert stay in menu.spoken
     assert nobody not in menu.spoken
     assert call.says_nothing_to(menu).verbs == ["Enqueue"]
-
-
-def test_a_line_that_has_closed_until_further_notice_promises_no_call_any_more(twilio: Twilio) -> None:
-    call, menu = books(twilio)
-    change_line(GEORGIA, closed_at=clock.now())
-    nobody_on_shift()
-    asked = call.presses(menu, "9").spoken
-    assert "Nobody is on shift" in asked
-    assert "call you" not in asked
 
 
 @pytest.mark.parametrize("asked", ["which language", "where to call"])

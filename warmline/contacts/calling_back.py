@@ -24,7 +24,7 @@ from warmline.people import callers, lines, roster
 KEY = "2"  # in the wait room: to hang up and be called
 TELL_AGAIN = timedelta(minutes=2)
 CLOSES_SOON = timedelta(hours=2)  # if it does, for a break too, a caller is asked about the time after the next opening
-KEPT = timedelta(days=7)  # how long a call is owed while nobody knows when the line opens
+KEPT = timedelta(days=7)  # how long a call is owed, or a place kept, while nobody knows when the line opens
 LOOK_AGAIN = timedelta(seconds=10)
 COUNTRY, COUNTRY_CODE = "US", "+1"  # of a number that is typed without one; nobody types any other
 BOOKABLE = (ContactState.WAITING, ContactState.OFFERED)
@@ -47,14 +47,14 @@ _BOOKED = (
 class Plan:
     """What a caller who books is to be told.
 
-    `number` is None if it must be typed; `opens` is set if we are closed; closed without it, nobody `may_call`.
+    `number` is None if it must be typed; `opens` is None while we are open, and if nobody knows when we will be.
     `may_wait`: there is a line to go back to for whoever does not book, and somebody who serves it. `is_new`: a full
     line asks on arrival, and nothing is typed yet.
     """
 
     number: str | None
+    is_open: bool
     opens: datetime | None
-    may_call: bool
     may_wait: bool
     is_new: bool
     asks_later: bool
@@ -95,8 +95,10 @@ def ask(contact: Contact, waited: int, now: datetime) -> bool:
     with reading() as session:
         line = session.get_one(Line, contact.line_id)
     after = read(line.policy).after(StepKind.CALLBACK)
-    if after is None or contact.queued_at is None or contact.queued_at + after > now or not _may_call(line, now):
+    if after is None or contact.queued_at is None or contact.queued_at + after > now:
         return False
+    if not lines.is_open(line, now) and lines.opens_next(line, now) is None:
+        return False  # whoever still serves them comes sooner
     if contact.callback_told_wait != waited:
         with transaction() as session:
             holding.contact(session, contact.id).callback_told_wait = waited
@@ -131,8 +133,8 @@ def plan(contact_id: str, now: datetime) -> Plan:
         is_served = is_open or bool(roster.spoken_on_shift(session, contact.line, now))
         return Plan(
             number=contact.callback_number or _own_number(contact),
+            is_open=is_open,
             opens=None if is_open else lines.opens_next(contact.line, now),
-            may_call=_may_call(contact.line, now),
             may_wait=is_served and not is_full(session, contact),
             is_new=not _has_waited(contact) and contact.callback_number is None,
             asks_later=is_open and _closes_soon(contact.line, now),
@@ -159,8 +161,8 @@ def note_number(contact_id: str, typed: str, now: datetime) -> bool:
 def book(contact_id: str, now: datetime, *, later: bool = False) -> Contact:
     """The caller has confirmed: the place waits on without them. Confirming again changes nothing.
 
-    `later`: they may be called after the line has closed and opened again. Where nobody knows when that will be, they
-    stay on the phone.
+    `later`: they may be called after the line has closed and opened again. Whoever has not said so, and finds it closed
+    now, has not booked: they are to hear of that first.
     """
     with transaction() as session:
         contact = holding.contact(session, contact_id)
@@ -168,18 +170,15 @@ def book(contact_id: str, now: datetime, *, later: bool = False) -> Contact:
             return contact
         if contact.callback_number is None and _own_number(contact) is None:
             return contact
-        if not _may_call(contact.line, now):  # closed since they were asked: on the phone they are served
-            contact.booking_at = contact.callback_number = None
-            legs.outside_anew(contact, now)
+        is_open = lines.is_open(contact.line, now)
+        if not is_open and not later:
             return contact
         parting.stop_asking(session, contact, "callback_booked", now)
-        opens = None if lines.is_open(contact.line, now) else lines.opens_next(contact.line, now)
         contact.callback_at, contact.booking_at, contact.callback_tries = now, None, 0
         contact.queue_sid = contact.unqueued_at = None
-        contact.callback_later = later or opens is not None
-        contact.callback_due_at = opens or now  # and not before the phone is free
-        contact.callback_postponed = opens is not None
-        record(session, contact, "callback_booked", now, why={"later": contact.callback_later})
+        contact.callback_later, contact.callback_postponed = later, not is_open
+        contact.callback_due_at = now if is_open else _opens_by(contact, now)  # and not before the phone is free
+        record(session, contact, "callback_booked", now, why={"later": later})
         news.for_line(session, contact.line_id)
         return contact
 
@@ -327,7 +326,7 @@ def _close(session: Session, contact: Contact, now: datetime) -> None:
 
     If it opens when a supervisor says so, the call is owed for a week.
     """
-    until = lines.opens_next(contact.line, now) or (contact.callback_at or now) + KEPT
+    until = _opens_by(contact, now)
     if contact.callback_later and until > now:
         if contact.callback_due_at is None or contact.callback_due_at < until:
             parting.stop_asking(session, contact, "outside_hours", now)
@@ -350,9 +349,9 @@ def _is_time_to_tell(contact: Contact, waited: int) -> bool:
     return told is None or waited <= told or waited - told >= TELL_AGAIN.total_seconds()
 
 
-def _may_call(line: Line, now: datetime) -> bool:
-    """Whether anybody knows when we may call: now, or after an opening that is not up to a supervisor."""
-    return lines.is_open(line, now) or lines.opens_next(line, now) is not None
+def _opens_by(contact: Contact, now: datetime) -> datetime:
+    """When the closed line opens; if that is up to a supervisor, the end of the week for which a call is owed."""
+    return lines.opens_next(contact.line, now) or (contact.callback_at or now) + KEPT
 
 
 def _closes_soon(line: Line, now: datetime) -> bool:

@@ -308,15 +308,11 @@ def _turn_away_with(session: Session, contact: Contact, why: Admission, now: dat
 
 
 def _may_come_back(session: Session, contact: Contact, now: datetime) -> bool:
-    """Nobody is left who could answer, and it is known when the line opens: then whoever still waits can be called.
+    """The line has closed and nobody is left who could answer: then whoever still waits can be called later.
 
     Also on a line that calls nobody back otherwise: whoever was let in is served, or offered that.
     """
-    return (
-        not lines.is_open(contact.line, now)
-        and lines.opens_next(contact.line, now) is not None
-        and not roster.spoken_on_shift(session, contact.line, now)
-    )
+    return not lines.is_open(contact.line, now) and not roster.spoken_on_shift(session, contact.line, now)
 
 
 def _turn_away(session: Session, contact: Contact, event: str, why: Admission, now: datetime) -> None:

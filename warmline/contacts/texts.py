@@ -61,24 +61,25 @@ def alone(session: Session, now: datetime, limit: int = 100) -> list[Alone]:
         spoken = roster.spoken_on_shift(session, line, now)
         if language not in spoken:
             is_over = not spoken and not lines.is_open(line, now)
-            hopeless = is_over and lines.opens_next(line, now) is None
             untold = or_(Contact.kept_until.is_(None), Contact.kept_until <= now)
-            theirs = select(Contact.id).where(
+            theirs = select(Contact).where(
                 Contact.state == ContactState.WAITING,
                 Contact.line_id == line_id,
                 Contact.language == language,
                 Contact.channel == literal_column("'text'"),  # or SQLite does not use the index of texts
                 untold if is_over else Contact.stays_at.is_(None),
             )
-            found += (Alone(id, hopeless=hopeless) for id in session.scalars(theirs.limit(limit - len(found))))
+            found += (
+                Alone(contact.id, hopeless=is_over and _kept_until(contact, now) is None)
+                for contact in session.scalars(theirs.limit(limit - len(found)))
+            )
     return found
 
 
 def nobody_left(contact_id: str, now: datetime) -> None:
     """The last peer who could have answered a waiting text went off shift: the caller is told so, once.
 
-    When the line has closed as well, they keep their place until it opens. Nobody is told to wait where nobody will
-    come: if nobody knows when that is, it is the closed message.
+    When the line has closed as well, they keep their place until it opens; if nobody knows when that is, for a week.
     """
     with transaction() as session:
         contact = holding.contact(session, contact_id)
@@ -255,17 +256,23 @@ def _tell(session: Session, contact: Contact, number: str, spoken: Collection[st
 
 
 def _keep_place(session: Session, contact: Contact, number: str, now: datetime) -> None:
-    """The line has closed with nobody left: who waits reads when it opens, and waits on; over, if nobody knows when."""
+    """The line has closed with nobody left: who waits reads when it opens, and waits on; over once that is too long."""
     if contact.kept_until is not None and now < contact.kept_until:
         return
-    opens = lines.opens_next(contact.line, now)
-    if opens is None:
+    until = _kept_until(contact, now)
+    if until is None:
         _turn_away(session, contact, number, [contact.language], now)
         return
-    contact.kept_until, contact.stays_at = opens, contact.stays_at or now
+    contact.kept_until, contact.stays_at = until, contact.stays_at or now
     record(session, contact, "kept", now)
     closed = lines.closed_message(contact.line, "text_closed", contact.language, now)
     messages.speak(session, contact, number, f"{closed} {twiml.sentence(contact.language, 'text_keeps_place')}", now)
+
+
+def _kept_until(contact: Contact, now: datetime) -> datetime | None:
+    """The line's next opening; where nobody knows it, a week after they were told to wait. None once that is over."""
+    week = (contact.stays_at or now) + calling_back.KEPT
+    return lines.opens_next(contact.line, now) or (week if now < week else None)
 
 
 def _tell_alone(

@@ -204,15 +204,24 @@ def wait(
 
 
 def read_back(
-    contact_id: str, language: str, number: str, reason: str = "", attempt: int = 1, *, may_wait: bool = True
+    contact_id: str,
+    language: str,
+    number: str,
+    reason: str = "",
+    attempt: int = 1,
+    *,
+    may_wait: bool = True,
+    later: bool = False,
 ) -> str:
     """The number that we would call, digit by digit: confirmed by 1, another one by 2; silence asks without a key.
 
     `reason` says why the caller is asked, if they did not ask for it themselves; `may_wait`, whether silence leads
-    back into the line. The answer says which of both the caller was told.
+    back into the line; `later`, whether the reason says that we are closed and would call after we open. The answer
+    brings what the caller was told.
     """
     response = VoiceResponse()
-    path = f"/twilio/voice/contacts/{contact_id}/book?step=confirm&try={attempt}{'&stay=1' if may_wait else ''}"
+    told = f"{'&stay=1' if may_wait else ''}{'&later=1' if later else ''}"
+    path = f"/twilio/voice/contacts/{contact_id}/book?step=confirm&try={attempt}{told}"
     gather = Gather(num_digits=1, timeout=BOOKING_SECONDS, action=url(path), method="POST")
     if reason:
         gather.say(reason, language=_words(language)["say"])

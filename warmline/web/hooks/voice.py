@@ -205,7 +205,7 @@ def book(contact_id: str) -> Response:
         case "confirm", "1":
             if calling_back.plan(contact.id, now).asks_later:
                 return answer(twiml.ask_later(contact.id, contact.language))
-            return answer(_next_for(calling_back.book(contact.id, now)))
+            return answer(_next_for(calling_back.book(contact.id, now, later=bool(request.args.get("later")))))
         case "confirm", "2":
             return answer(_type_number(contact, now))
         case "confirm", _ if again:
@@ -375,10 +375,8 @@ def _booking(contact: Contact, now: datetime, attempt: int = 1) -> str:
     Whoever is asked on arrival hears before that, once, what is left of today, if it is little.
     """
     plan, language, reasons = calling_back.plan(contact.id, now), contact.language, []
-    if not plan.may_call:  # closed meanwhile, and nobody knows until when
-        return _next_for(intake.not_booked(contact.id, now))
-    if plan.opens is not None:
-        words = twiml.reopening(language, plan.opens, now)
+    if not plan.is_open:
+        words = twiml.reopening(language, plan.opens, now) or twiml.sentence(language, "reopens_unknown")
         which = "callback_closing" if plan.may_wait else "callback_closed"
         reasons.append(twiml.sentence(language, which, reopening=words))
     elif not plan.may_wait:
@@ -388,7 +386,9 @@ def _booking(contact: Contact, now: datetime, attempt: int = 1) -> str:
     reason = " ".join(filter(None, reasons))
     if plan.number is None:
         return twiml.ask_number(contact.id, language, reason, attempt, may_wait=plan.may_wait)
-    return twiml.read_back(contact.id, language, plan.number, reason, attempt, may_wait=plan.may_wait)
+    return twiml.read_back(
+        contact.id, language, plan.number, reason, attempt, may_wait=plan.may_wait, later=not plan.is_open
+    )
 
 
 def _type_number(contact: Contact, now: datetime, attempt: int = 1) -> str:
