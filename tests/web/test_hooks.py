@@ -785,8 +785,9 @@ def test_whoever_chose_to_wait_is_told_when_the_line_has_closed_and_nobody_is_le
     assert call.waits(again, queue).verbs[-1] == "Play"
     change_line(GEORGIA, hours={"0": []})
     assert call.waits(again, queue).verbs == ["Leave"]
-    document = call.asks(again.url("Enqueue", "action"), QueueResult="leave")
-    assert document.verbs == ["Say", "Hangup"]
+    offered = call.asks(again.url("Enqueue", "action"), QueueResult="leave")
+    assert "ya no hay nadie" in offered.spoken
+    assert call.says_nothing_to(offered).verbs == ["Say", "Hangup"]
     assert call.contact.state == "missed"
 
 
