@@ -2,16 +2,17 @@
 
 Signed requests, the console's own posts, the real database code. Hypothesis decides what happens next: calls, texts,
 hang-ups, accepts, declines, expiries, drops, shifts that end, a line that pauses or closes; what the line has chosen as
-its policy; what the company tells us late, twice, never or in another
-order; and at which commit or request our process dies. What holds always is checked after every step.
+its policy; what the company tells us late, twice, never or in another order; and at which commit or request our
+process dies. What holds always is checked after every step that changed anything.
 """
 
 import os
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -29,14 +30,14 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import delete, select, update
+from sqlalchemy import String, bindparam, delete, literal, select, type_coerce, union_all, update
 from sqlalchemy.orm import Session
 
-from routing.eligibility import why_not
+from routing.eligibility import asked_from, why_not
 from routing.facts import Peer as PeerFacts
 from routing.facts import Waiting
 from routing.policy import Policy, Skill, Step, StepKind, Strategy, read
-from routing.states import LIVE_CONTACT, LIVE_ENGAGEMENT
+from routing.states import IN_QUEUE, LIVE_CONTACT, LIVE_ENGAGEMENT
 from tests.cast import Cast, Person
 from tests.company import Call, Company, Killed, Telling
 from tests.web import walk
@@ -68,23 +69,63 @@ from warmline.telephony import gateway
 
 pytestmark = pytest.mark.both
 
-EXAMPLES, STEPS = int(os.environ.get("LIFE_EXAMPLES", "4")), 60
+EXAMPLES, STEPS = int(os.environ.get("LIFE_EXAMPLES", "4")), 40
 CALLERS = ("+14045550123", "+14045550124", "+14045550125")
 TEXTS = ("hello", "Hola", "English", "later", "STOP", "START", "1")
 TROUBLES = ("", "not taken", "lost", "answer lost", "killed before", "killed after")
 COMMIT = Session.commit
 SOON, LATER = timedelta(seconds=20), timedelta(seconds=40)
+Rows = Sequence[Any]
+
+# What the invariants read, at every step: built once, and without what nobody asks of it.
+OFFERS = select(Offer.id, Offer.contact_id, Offer.peer_id, Offer.state)
+ENGAGEMENTS = select(
+    Engagement.id, Engagement.contact_id, Engagement.peer_id, Engagement.channel, Engagement.state, Engagement.wrap_by
+)
+CONTACTS = select(
+    Contact.id,
+    Contact.state,
+    Contact.channel,
+    Contact.priority,
+    Contact.queued_at,
+    Contact.callback_at,
+    Contact.callback_due_at,
+    Contact.calling,
+).where(Contact.state.in_(LIVE_CONTACT))
+LIVING_LEGS = select(Leg.contact_id, Leg.engagement_id, Leg.kind, Leg.state).where(Leg.state != "ended")
+SENDING = select(OutsideRequest.claimed_at).where(OutsideRequest.state == "sending")
+EVENTS = (
+    select(Event.id, Event.subject, Event.subject_id, Event.name, Event.old, Event.new)
+    .where(Event.id > bindparam("latest"))
+    .order_by(Event.id)
+)
+STATES = union_all(
+    *(select(literal(kind.__tablename__), kind.id, type_coerce(kind.state, String)) for kind in TABLES)  # type: ignore[attr-defined]
+)
+MOVES = {
+    kind.__tablename__: {(str(state), name): str(new) for (state, name), new in table.items()}
+    for kind, table in TABLES.items()
+}
 CLOSES_SOON = {str(day): [["00:00", "14:00"]] for day in range(7)}  # the evening begins at 13:00 in New York
+TO_CALL_BACK, TO_THE_SISTER = Step(SOON, StepKind.CALLBACK), Step(SOON, StepKind.SISTER, "Illinois")
 POLICIES = (
     Policy(),
-    Policy(strategy=Strategy.ROUND_ROBIN),
-    Policy(steps=(Step(SOON, StepKind.CALLBACK),), most_waiting=2),
-    Policy(strategy=Strategy.FEWEST_TODAY, steps=(Step(SOON, StepKind.SEVERAL),)),
-    Policy(strategy=Strategy.SAME_PEER),
-    Policy(strategy=Strategy.RING_SEVERAL, several=2),
-    Policy(strategy=Strategy.RING_SEVERAL, several=3),
-    Policy(strategy=Strategy.RING_SEVERAL, several=2, steps=(Step(LATER, StepKind.CALLBACK),)),
-    Policy(skills=frozenset({Skill.FAMILY}), usual_talk=timedelta(minutes=2), steps=(Step(LATER, StepKind.WIDEN),)),
+    Policy(strategy=Strategy.ROUND_ROBIN, wishes=(Skill.FAMILY, Skill.VETERAN), wish_for=None, steps=(TO_CALL_BACK,)),
+    Policy(
+        strategy=Strategy.FEWEST_TODAY,
+        steps=(Step(SOON, StepKind.SEVERAL), Step(SOON, StepKind.CALLBACK)),
+        most_waiting=2,
+    ),
+    Policy(strategy=Strategy.SAME_PEER, wishes=(Skill.VETERAN,), wish_for=LATER, contacts_a_day=2),
+    Policy(strategy=Strategy.RING_SEVERAL, several=2, steps=(TO_CALL_BACK,)),
+    Policy(strategy=Strategy.RING_SEVERAL, contacts_a_day=1, steps=(TO_CALL_BACK,)),
+    Policy(
+        skills=frozenset({Skill.FAMILY}),
+        usual_talk=timedelta(minutes=2),
+        steps=(TO_CALL_BACK, Step(LATER, StepKind.WIDEN)),
+    ),
+    Policy(wishes=(Skill.FAMILY, Skill.VETERAN), wish_for=None, steps=(TO_THE_SISTER,)),
+    Policy(steps=(TO_THE_SISTER, TO_CALL_BACK)),
 )
 
 
@@ -102,6 +143,11 @@ class Evening(RuleBasedStateMachine):
         self.consoles: set[str] = set()  # whose console is open
         self.browsers: dict[str, Call] = {}  # the peers' calls, by engagement
         self.fuse = 0  # commits until our process dies; 0: it lives on
+        self.changed = True  # since what must hold was looked at
+        self.ringing: dict[str, list[str]] = {}  # offers, by peer, as of that look
+        self.taken: dict[str, set[str]] = {}  # contacts in which a peer has or had a part
+        self.latest = 0  # event that was read
+        self.states: dict[tuple[str, str], str] = {}  # of every row, by the events
         self.ranks: dict[str, int] = {}  # of those in line, after the step before
         self.keys: dict[str, tuple[Any, ...]] = {}  # by which they stand in line; of everybody who ever did
         gateway.use(self.company)
@@ -119,6 +165,7 @@ class Evening(RuleBasedStateMachine):
             self.fuse = 0
             raise Killed
         COMMIT(session)
+        self.changed = self.changed or writes
         if writes and self.fuse:
             self.fuse = max(0, self.fuse - 2)
             if self.fuse == 0:
@@ -128,13 +175,22 @@ class Evening(RuleBasedStateMachine):
     def begins(self, policy: Policy, closes_soon: bool) -> None:
         walk.begins_anew(self.now)
         self.rings_at_both = policy.strategy is Strategy.RING_SEVERAL
+        self.rings_several = self.rings_at_both or policy.after(StepKind.SEVERAL) is not None
+        self.calls_back = policy.after(StepKind.CALLBACK) is not None
         with db.transaction() as session:
             line = self.georgia(session)
-            line.policy = policy.kept()
+            sister = session.scalars(select(Line.id).filter_by(name="Illinois")).one()
+            steps = tuple(replace(step, line=step.line and sister) for step in policy.steps)
+            line.policy = replace(policy, steps=steps).kept()
             if closes_soon:  # so whoever books is asked whether they may be called after the next opening
                 line.hours = CLOSES_SOON
-            session.get_one(Peer, self.peers["peer2"].id).skills = [Skill.FAMILY]
-        # The same evening must be the same again: of two equal peers the id decides.
+            # The same evening must be the same again, whichever was before it.
+            session.execute(update(Peer).values(status="off", status_at=self.now, idle_since=self.now))
+            session.execute(delete(Presence))
+            if TO_THE_SISTER in policy.steps:  # peer2 works there alone
+                here = update(Shift).filter_by(peer_id=self.peers["peer2"].id, line_id=line.id)
+                session.execute(here.values(starts_at=self.now + timedelta(days=30)))
+        # And of two equal peers the id decides.
         ids = (uuid.UUID(int=number) for number in count(1))
         self.monkeypatch.setattr(base, "uuid", SimpleNamespace(uuid4=lambda: next(ids)))
         for name in ("peer1", "peer2"):
@@ -143,41 +199,60 @@ class Evening(RuleBasedStateMachine):
 
     # Callers
 
-    @precondition(lambda self: sum(call.place != "over" for call in self.company.calls.values()) < 5)
+    def living(self) -> list[Call]:
+        return [call for call in self.company.calls.values() if call.place != "over"]
+
+    def asking(self) -> list[Call]:
+        """Calls that wait for a document."""
+        return [call for call in self.living() if call.asks]
+
+    def listening(self) -> list[Call]:
+        """Calls in the queue, with a document that they listen to."""
+        return [call for call in self.living() if call.place == "queue" and not call.asks]
+
+    @precondition(lambda self: len(self.living()) < 5)
     @rule(number=st.sampled_from(CALLERS))
     def a_call_comes(self, number: str) -> None:
         with self.we_may_die():
             call = self.company.begins("/twilio/voice/incoming", From=number, To=walk.GEORGIA)
             self.company.fetch(call)
 
+    @precondition(lambda self: self.asking())
     @rule(data=st.data(), key=st.sampled_from(["1", "2", "3", ""]))
     def a_call_goes_on(self, data: st.DataObject, key: str) -> None:
         self.company.keys = lambda: key
-        if asking_now := [call for call in self.company.calls.values() if call.asks]:
-            with self.we_may_die():
-                self.company.fetch(data.draw(st.sampled_from(asking_now)))
+        with self.we_may_die():
+            self.company.fetch(data.draw(st.sampled_from(self.asking())))
 
+    @precondition(lambda self: self.listening())
     @rule(data=st.data())
     def the_wait_audio_ends(self, data: st.DataObject) -> None:
-        queued = [call for call in self.company.calls.values() if call.place == "queue" and not call.asks]
-        if queued:
-            call = data.draw(st.sampled_from(queued))
-            self.company.loop(call)
-            with self.we_may_die():
-                self.company.fetch(call)
+        call = data.draw(st.sampled_from(self.listening()))
+        self.company.loop(call)
+        with self.we_may_die():
+            self.company.fetch(call)
 
+    @precondition(lambda self: self.calls_back and self.listening())
     @rule(data=st.data())
     def somebody_wants_to_be_called(self, data: st.DataObject) -> None:
-        queued = [call for call in self.company.calls.values() if call.place == "queue" and not call.asks]
-        if queued:
-            self.books(data.draw(st.sampled_from(queued)))
+        self.books(data.draw(st.sampled_from(self.listening())))
 
-    @rule(number=st.sampled_from(CALLERS), steps=st.integers(1, 16), closes=st.booleans())
-    def a_caller_is_called_back(self, number: str, steps: int, closes: bool) -> None:
-        """On a line that calls back, a caller books while nobody answers; then peers do, and the phone rings.
+    @precondition(lambda self: self.calls_back)
+    @rule(
+        number=st.sampled_from(CALLERS),
+        closes=st.sampled_from([False, False, True]),
+        calls_itself=st.sampled_from([False, False, True]),
+        keys=st.lists(st.sampled_from(["1", "", ""]), min_size=1, max_size=3),
+        trouble=st.sampled_from(["", *TROUBLES]),
+    )
+    def a_caller_is_called_back(
+        self, number: str, closes: bool, calls_itself: bool, keys: list[str], trouble: str
+    ) -> None:
+        """A caller books while nobody answers; then peers do, and the phone rings, which is taken or not, up to thrice.
 
-        The line may close meanwhile, and open again.
+        The line may close meanwhile, and open again; the caller may call before we do.
         """
+        self.the_line_serves()
         for name in ("peer1", "peer2"):
             self.chooses(name, "break")
         if call := self.gets_in_line(number):
@@ -190,20 +265,27 @@ class Evening(RuleBasedStateMachine):
             self.time_passes(5)
             self.the_line_opens_or_closes(opens=True)
             self.time_passes(5)
-        for name in ("peer1", "peer2"):
-            self.chooses(name, "available")
-        self.things_take_their_course(steps, "1")
+        if calls_itself:
+            self.gets_in_line(number)
+        self.company.troubles = [trouble]
+        for key in keys:
+            for name in ("peer1", "peer2"):
+                self.chooses(name, "available")
+            self.things_take_their_course(12, key)
+            if key == "1":
+                break
+            self.we_are_away(1000)
 
     def gets_in_line(self, number: str) -> Call | None:
         """A call comes and goes as far as the queue, unless there are many already, or we die of it."""
         before = len(self.company.calls)
-        if sum(call.place != "over" for call in self.company.calls.values()) < 5:
+        if len(self.living()) < 5:
             self.a_call_comes(number)
             self.company.keys = lambda: "1"
         if len(self.company.calls) == before:
             return None
         call = [*self.company.calls.values()][-1]
-        for _ in range(4):
+        for _ in range(5):
             if call.asks:
                 with self.we_may_die():
                     self.company.fetch(call)
@@ -218,10 +300,10 @@ class Evening(RuleBasedStateMachine):
                 with self.we_may_die():
                     self.company.fetch(call)
 
+    @precondition(lambda self: self.living())
     @rule(data=st.data())
     def somebody_hangs_up(self, data: st.DataObject) -> None:
-        if living := [call for call in self.company.calls.values() if call.place != "over"]:
-            self.company.hangs_up(data.draw(st.sampled_from(living)))
+        self.company.hangs_up(data.draw(st.sampled_from(self.living())))
 
     @rule(number=st.sampled_from(CALLERS), body=st.sampled_from(TEXTS))
     def a_text_comes(self, number: str, body: str) -> None:
@@ -235,30 +317,30 @@ class Evening(RuleBasedStateMachine):
     def things_take_their_course(self, steps: int, keys: str) -> None:
         self.company.keys = lambda: keys
         for _ in range(steps):
-            self.takes_its_course()
+            if not self.takes_its_course():
+                break
 
-    @rule(number=st.sampled_from(CALLERS), steps=st.integers(4, 16))
-    def a_call_comes_and_goes_on(self, number: str, steps: int) -> None:
-        if sum(call.place != "over" for call in self.company.calls.values()) < 5:
-            self.a_call_comes(number)
-        self.things_take_their_course(steps, "1")
+    @precondition(lambda self: len(self.living()) < 5)
+    @rule(number=st.sampled_from(CALLERS), steps=st.integers(4, 16), key=st.sampled_from(["1", "2"]))
+    def a_call_comes_and_goes_on(self, number: str, steps: int, key: str) -> None:
+        self.a_call_comes(number)
+        self.things_take_their_course(steps, key)
 
     @rule(seconds=st.sampled_from([5, 25]), steps=st.integers(4, 16))
     def time_passes_and_things_take_their_course(self, seconds: int, steps: int) -> None:
         self.time_passes(seconds)
         self.things_take_their_course(steps, "1")
 
-    def takes_its_course(self) -> None:
-        """The next step of an undisturbed evening, as far as it goes without time."""
-        if asking_now := [call for call in self.company.calls.values() if call.asks]:
+    def takes_its_course(self) -> bool:
+        """The next step of an undisturbed evening, as far as it goes without time; False if there is none."""
+        if asking_now := self.asking():
             with self.we_may_die():
                 self.company.fetch(asking_now[0])
         elif self.company.untold:
             self.is_told(0)
         else:
-            for name in ("peer1", "peer2"):
-                self.a_peer_answers(name, "accept")
-                self.a_browser_calls(name)
+            return self.picks_up("peer1") | self.picks_up("peer2")
+        return True
 
     # What the company tells us
 
@@ -277,8 +359,18 @@ class Evening(RuleBasedStateMachine):
     @precondition(lambda self: self.company.told)
     @rule(data=st.data())
     def something_is_told_again(self, data: st.DataObject) -> None:
-        with self.we_may_die():
-            self.company.tell(data.draw(st.sampled_from(self.company.told)))
+        """Much later, and once more at once, which then moves nothing."""
+        telling = data.draw(st.sampled_from(self.company.told))
+        with self.we_may_die() as lived:
+            self.company.tell(telling)
+        if lived:
+            with db.reading() as session:
+                before = session.execute(STATES).all()
+            with self.we_may_die() as lived:
+                self.company.tell(telling)
+            if lived:
+                with db.reading() as session:
+                    assert set(session.execute(STATES)) == set(before), f"{telling} moved something twice"
 
     @precondition(lambda self: self.company.sent)
     @rule(data=st.data(), status=st.sampled_from(["sent", "delivered", "undelivered"]))
@@ -301,22 +393,40 @@ class Evening(RuleBasedStateMachine):
 
     # Peers and supervisor
 
-    @rule(who=st.sampled_from(["peer1", "peer2"]), answer=st.sampled_from(["accept", "accept", "decline"]))
-    def a_peer_answers(self, who: str, answer: str) -> None:
-        for offer in self.offers_to(who):
+    @precondition(lambda self: self.ringing)
+    @rule(data=st.data(), answer=st.sampled_from(["accept", "accept", "decline"]))
+    def a_peer_answers(self, data: st.DataObject, answer: str) -> None:
+        names = [name for name, peer in self.peers.items() if peer.id in self.ringing]
+        self.answers_offers(data.draw(st.sampled_from(names)), answer)
+
+    def answers_offers(self, who: str, answer: str) -> bool:
+        offers = self.offers_to(who)
+        for offer in offers:
             self.presses(who, f"/console/offers/{offer}/{answer}", (200, 409))
+        return bool(offers)
 
     @rule(who=st.sampled_from(["peer1", "peer2"]))
     def a_browser_calls(self, who: str) -> None:
-        with db.reading() as session:
-            query = select(Engagement).filter_by(peer_id=self.peers[who].id, state="connecting")
-            engagement = session.scalars(query).first()
-        if engagement is not None and engagement.id not in self.browsers:
-            form = {"From": f"client:{self.peers[who].identity}", "offer": engagement.offer_id}
-            call = self.browsers[engagement.id] = self.company.begins("/twilio/voice/client", **form)
-            with self.we_may_die():
-                self.company.fetch(call)
+        self.calls_in(who)
 
+    def calls_in(self, who: str) -> bool:
+        with db.reading() as session:
+            query = select(Engagement.id, Engagement.offer_id)
+            connecting = session.execute(query.filter_by(peer_id=self.peers[who].id, state="connecting")).all()
+        for id, offer_id in connecting:
+            if id not in self.browsers:
+                form = {"From": f"client:{self.peers[who].identity}", "offer": offer_id}
+                call = self.browsers[id] = self.company.begins("/twilio/voice/client", **form)
+                with self.we_may_die():
+                    self.company.fetch(call)
+                return True
+        return False
+
+    def picks_up(self, who: str) -> bool:
+        """Whether there was anything to accept, or to call in for."""
+        return self.answers_offers(who, "accept") | self.calls_in(who)
+
+    @precondition(lambda self: self.taken)
     @rule(who=st.sampled_from(["peer1", "peer2"]), what=st.sampled_from(["end", "report", "messages", "boundary"]))
     def a_peer_does_what_a_conversation_offers(self, who: str, what: str) -> None:
         form = {"disposition": "support_given", "reasons": "social", "text_ok": "1", "body": "I am here."}
@@ -343,32 +453,6 @@ class Evening(RuleBasedStateMachine):
         with self.we_may_die():
             answer = self.cast.supervisor.client.post(path, data=form, headers=headers)
             assert answer.status_code in (200, 302, 409, 422), answer.text
-
-    @precondition(lambda self: self.rings_at_both)
-    @rule(number=st.sampled_from(CALLERS))
-    def both_accept_at_once(self, number: str) -> None:
-        """A call comes where calls ring at both, and both press: one has it."""
-        for call in self.company.calls.values():  # of two who wait each would ring at one peer
-            if call.place != "over":
-                self.company.hangs_up(call)
-        while self.company.untold:
-            self.is_told(0)
-        self.nothing_stands_in_the_way()
-        self.the_line_opens_or_closes(opens=True)
-        for name in ("peer1", "peer2"):
-            for what in ("end", "report"):
-                self.a_peer_does_what_a_conversation_offers(name, what)
-        self.gets_in_line(number)
-        offered = {name: self.offers_to(name) for name in ("peer1", "peer2")}
-        with db.reading() as session:
-            rings = [session.get_one(Offer, id).contact_id for ids in offered.values() for id in ids]
-        if len(rings) == 2 and len(set(rings)) == 1 and not self.fuse:
-            with ThreadPoolExecutor(2) as threads:
-                presses = [
-                    threads.submit(self.presses, name, f"/console/offers/{id}/accept", (200, 409))
-                    for name, [id] in offered.items()
-                ]
-            assert [press.result() for press in presses].count(200) == 1
 
     # What a supervisor and the roster do
 
@@ -403,32 +487,48 @@ class Evening(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 5, 10, 25, 60]))
     def time_passes(self, seconds: int) -> None:
-        until = self.now + timedelta(seconds=seconds)
+        until, step = self.now + timedelta(seconds=seconds), timedelta(seconds=max(5, seconds // 5))
         while self.now < until:
-            self.now = min(until, self.now + timedelta(seconds=5))
-            for name in sorted(self.consoles):
-                self.opens_console(name)
-            with self.we_may_die() as lived:
-                clock.tick(self.now, self.heard_since)
-            if lived:
-                self.whoever_waits_waits_for_a_reason()
+            self.now = min(until, self.now + step)
+            self.the_clock_ticks()
+
+    @rule(seconds=st.sampled_from([60, 400, 1000, 40_000]))
+    def we_are_away(self, seconds: int) -> None:
+        """Nothing of ours runs for minutes, or all night: whatever is due then is late."""
+        self.now += timedelta(seconds=seconds)
+        self.starts_anew()
+        self.the_clock_ticks(deaf_until=self.now)
+
+    def the_clock_ticks(self, deaf_until: datetime = clock.LONG_AGO) -> None:
+        for name in sorted(self.consoles):
+            self.opens_console(name)
+        with self.we_may_die() as lived:
+            clock.tick(self.now, self.heard_since, deaf_until)
+        if lived:
+            self.whoever_waits_waits_for_a_reason()
 
     # What holds always
 
     @invariant()
     def what_must_hold_holds(self) -> None:
+        if not self.changed:
+            return
+        self.changed = False
         with db.reading() as session:
-            self.one_at_a_time(session)
-            self.nothing_waits_for_nothing(session)
-            self.no_place_is_lost(session)
+            offers = session.execute(OFFERS).all()
+            engagements = session.execute(ENGAGEMENTS).all()
+            contacts = session.execute(CONTACTS).all()
+            self.one_at_a_time(session, offers, engagements)
+            self.nothing_waits_for_nothing(session, contacts, offers, engagements)
+            self.no_place_is_lost(contacts)
             self.history_is_whole(session)
 
-    def one_at_a_time(self, session: Session) -> None:
+    def one_at_a_time(self, session: Session, offers: Rows, engagements: Rows) -> None:
         """One live offer a peer, one winner a contact, no peer on two calls, nobody from elsewhere."""
-        pending = session.scalars(select(Offer).filter_by(state="pending")).all()
-        live = session.scalars(select(Engagement).where(Engagement.state.in_(LIVE_ENGAGEMENT))).all()
+        pending = [offer for offer in offers if offer.state == "pending"]
+        live = [engagement for engagement in engagements if engagement.state in LIVE_ENGAGEMENT]
         assert len({offer.peer_id for offer in pending}) == len(pending)
-        if not self.rings_several(session):
+        if not self.rings_several:
             assert len({offer.contact_id for offer in pending}) == len(pending)
         assert len({engagement.contact_id for engagement in live}) == len(live)
         calls = [engagement.peer_id for engagement in live if engagement.channel is Channel.VOICE]
@@ -436,39 +536,41 @@ class Evening(RuleBasedStateMachine):
         texts = [engagement.peer_id for engagement in live if engagement.channel is Channel.TEXT]
         assert set(calls).isdisjoint(texts), "no call beside texts, unless the line says so"
         assert max((texts.count(peer) for peer in texts), default=0) <= 2
-        everybody = {offer.peer_id for offer in session.scalars(select(Offer))}
-        assert self.peers["outsider"].id not in everybody
+        assert self.peers["outsider"].id not in {offer.peer_id for offer in offers}
+        self.ringing, self.taken = defaultdict(list), defaultdict(set)
+        for offer in pending:
+            self.ringing[offer.peer_id].append(offer.id)
+        for engagement in engagements:
+            self.taken[engagement.peer_id].add(engagement.contact_id)
 
-    def nothing_waits_for_nothing(self, session: Session) -> None:
+    def nothing_waits_for_nothing(self, session: Session, contacts: Rows, offers: Rows, engagements: Rows) -> None:
         """Whatever is not final has something that will move it on, whatever else is lost."""
-        pending = {offer.contact_id for offer in session.scalars(select(Offer).filter_by(state="pending"))}
-        engaged = {
-            engagement.contact_id: engagement
-            for engagement in session.scalars(select(Engagement).where(Engagement.state.in_(LIVE_ENGAGEMENT)))
-        }
-        living = set(session.scalars(select(Leg.contact_id).where(Leg.state != "ended", Leg.kind == "caller")))
-        for contact in session.scalars(select(Contact).where(Contact.state.in_(LIVE_CONTACT))):
+        pending = {offer.contact_id for offer in offers if offer.state == "pending"}
+        engaged = {each.contact_id: each.id for each in engagements if each.state in LIVE_ENGAGEMENT}
+        legs = session.execute(LIVING_LEGS).all()
+        on_phone = {leg.contact_id for leg in legs if leg.kind == "caller"}
+        up = {leg.engagement_id for leg in legs if leg.kind == "peer" and leg.state == "joined"}
+        for contact in contacts:
             assert (contact.state == "offered") == (contact.id in pending)
             assert (contact.state in ("connecting", "connected")) == (contact.id in engaged)
             if contact.callback_at is not None:
-                assert contact.callback_due_at is not None or contact.state != "connecting" or contact.id in engaged
+                assert (contact.calling is None) <= (engaged.get(contact.id) not in up), "the peer is there: it rings"
+                assert (contact.calling is not None) <= (contact.callback_due_at is not None), "a call has an end"
             elif contact.channel is Channel.VOICE:
-                assert contact.id in living, "the company is asked about living calls only"
-        for engagement in session.scalars(select(Engagement).filter_by(state="wrapping")):
-            assert engagement.wrap_by is not None
-        for request in session.scalars(select(OutsideRequest).filter_by(state="pending")):
-            assert request.due_at is not None
-        for request in session.scalars(select(OutsideRequest).filter_by(state="sending")):
+                assert contact.id in on_phone, "the company is asked about living calls only"
+        for engagement in engagements:
+            assert (engagement.state == "wrapping") <= (engagement.wrap_by is not None)
+        for request in session.execute(SENDING):
             assert request.claimed_at is not None
 
-    def no_place_is_lost(self, session: Session) -> None:
+    def no_place_is_lost(self, contacts: Rows) -> None:
         """A place in line gets worse by those alone who were dropped and went to the front.
 
         Whoever was talking meanwhile has not lost what they had waited before.
         """
-        waiting = session.scalars(select(Contact).where(Contact.state.in_(("waiting", "offered", "connecting")))).all()
+        waiting = [contact for contact in contacts if contact.state in IN_QUEUE]
         keys = {contact.id: (-contact.priority, contact.queued_at, contact.id) for contact in waiting}
-        ranks = {id: sorted(keys.values()).index(key) for id, key in keys.items()}
+        ranks = {id: rank for rank, id in enumerate(sorted(keys, key=lambda id: keys[id]))}
         raised = sum(1 for id, key in keys.items() if key[0] < self.keys.get(id, (0,))[0])
         for id in keys.keys() & self.keys.keys():
             assert keys[id] <= self.keys[id], "queued_at and priority are kept"
@@ -478,22 +580,18 @@ class Evening(RuleBasedStateMachine):
 
     def history_is_whole(self, session: Session) -> None:
         """States move along their table alone, each move with its event."""
-        told: dict[tuple[str, str], list[Event]] = defaultdict(list)
-        for step in session.scalars(select(Event).order_by(Event.id)):
-            told[step.subject, step.subject_id].append(step)
-        for kind, table in TABLES.items():
-            moves = {(str(state), name): str(new) for (state, name), new in table.items()}
-            for id, current in session.execute(select(kind.id, kind.state)):  # type: ignore[attr-defined]  # each has both
-                state = None
-                for step in told[kind.__tablename__, id]:
-                    if step.name == "began":
-                        assert state is None
-                        state = step.new
-                    elif (step.old, step.name) in moves:  # others are notes about it, such as another language
-                        assert step.old == state
-                        assert moves[step.old or "", step.name] == step.new
-                        state = step.new
-                assert current == state, f"{kind.__tablename__} moved without an event"
+        for step in session.execute(EVENTS, {"latest": self.latest}):
+            self.latest = step.id
+            moves, row = MOVES.get(step.subject, {}), (step.subject, step.subject_id)
+            if step.name == "began" and step.subject in MOVES:
+                assert row not in self.states
+                self.states[row] = step.new
+            elif (step.old, step.name) in moves:  # others are notes about it, such as another language
+                assert step.old == self.states[row]
+                assert step.new == moves[step.old, step.name]
+                self.states[row] = step.new
+        current = {(kind, id): state for kind, id, state in session.execute(STATES)}
+        assert current == self.states, "something moved without an event"
 
     def whoever_waits_waits_for_a_reason(self) -> None:
         """After a tick there is a refusal for every pair of a peer and a contact who waits, and no step is due.
@@ -501,19 +599,28 @@ class Evening(RuleBasedStateMachine):
         The facts are put together here once more, each from its own row; only the refusals are the product's.
         """
         with db.reading() as session:
+            waiting = session.scalars(select(Contact).where(Contact.state.in_(("waiting", "offered")))).all()
+            if not waiting:
+                return
             line = self.georgia(session)
             policy = read(line.policy, paused=line.paused_at is not None)
-            waiting = session.scalars(select(Contact).filter_by(state="waiting")).all()
             peers = [self.facts_of(session, peer) for peer in session.scalars(select(Peer))]
             for contact in waiting:
                 assert contact.queued_at is not None
                 latest = select(Event.at).where(Event.subject_id == contact.id).order_by(Event.id.desc()).limit(1)
-                if session.scalar(latest) != self.now:  # else it is back in line since this very tick
+                was_here = session.scalar(latest) != self.now  # and is not back in line since this very tick
+                if was_here:
                     assert contact.steps == len(policy.taken(self.now - contact.queued_at)), "a step is due"
+                if contact.state == "offered":
+                    continue
+                apart = frozenset(session.scalars(select(Apart.peer_id).filter_by(caller_id=contact.caller_id)))
+                if was_here and contact.wish_required and contact.wish is not None:
+                    could = [peer for peer in peers if contact.wish in peer.skills and peer.id not in apart]
+                    coming = [peer for peer in could if asked_from(peer, line.id, policy, self.now) is not None]
+                    assert coming, f"{contact.id} waits for {contact.wish}, which nobody can grant"
                 is_due = contact.callback_at is not None and not contact.callback_due_at and not contact.calling
                 if contact.channel is Channel.VOICE and contact.queue_sid is None and not is_due:
                     continue  # on the way, or to be called later
-                apart = session.scalars(select(Apart.peer_id).filter_by(caller_id=contact.caller_id))
                 offers = session.scalars(select(Offer).filter_by(contact_id=contact.id)).all()
                 offers = sorted(offers, key=lambda offer: (offer.made_at, offer.decided_at or self.now, offer.id))
                 facts = Waiting(
@@ -525,7 +632,9 @@ class Evening(RuleBasedStateMachine):
                     queued_at=contact.queued_at,
                     asked=tuple(offer.peer_id for offer in offers),
                     asked_until={offer.peer_id: offer.decided_at for offer in offers if offer.state != "lost"},
-                    apart=frozenset(apart),
+                    wish=contact.wish,
+                    wish_required=contact.wish_required,
+                    apart=apart,
                 )
                 for peer in peers:
                     assert why_not(peer, facts, policy, self.now), f"{contact.channel} {contact.id} waits for {peer.id}"
@@ -554,61 +663,93 @@ class Evening(RuleBasedStateMachine):
     def georgia(self, session: Session) -> Line:
         return session.scalars(select(Line).filter_by(name="Georgia")).one()
 
-    def rings_several(self, session: Session) -> bool:
-        policy = read(self.georgia(session).policy)
-        by_step = any(step.kind is StepKind.SEVERAL for step in policy.steps)
-        return by_step or policy.strategy is Strategy.RING_SEVERAL
-
     def teardown(self) -> None:
         """People are willing, nothing fails any more: everybody is served, and in the end everything is final."""
+        if self.rings_at_both:
+            self.both_accept_at_once()
         self.nothing_stands_in_the_way()
-        for _ in range(40):
-            if not self.serves_on():
+        for tries in range(40):
+            if not self.serves_on(
+                5 if tries < 15 else 300
+            ):  # whoever could not be called is called again minutes later
                 break
         else:
             raise AssertionError(f"somebody is stuck: {self.unfinished()}")
-        for call in self.company.calls.values():
-            if call.place != "over":
-                self.company.hangs_up(call)
+        for call in self.living():
+            self.company.hangs_up(call)
         self.company.untold.clear()  # and even the last of it is never told
-        for _ in range(60):
-            self.serves_on()
+        for tries in range(60):
+            self.serves_on(5 if tries < 2 else 60)
             if not self.unfinished():
                 break
-            self.time_passes(25)
         assert self.unfinished() == []
         assert self.company.wrong == []
+        self.what_must_hold_holds()
+
+    def both_accept_at_once(self) -> None:
+        """A call comes where calls ring at both, and both press: one has it.
+
+        Nobody can say who, so it is the last that happens: the same choices must lead to the same evening.
+        """
+        for call in self.living():  # of two who wait each would ring at one peer
+            self.company.hangs_up(call)
+        while self.company.untold:
+            self.is_told(0)
+        self.nothing_stands_in_the_way()
+        for name in ("peer1", "peer2"):
+            for what in ("end", "report"):
+                self.a_peer_does_what_a_conversation_offers(name, what)
+        self.gets_in_line("+14045550126")
+        offered = {name: self.offers_to(name) for name in ("peer1", "peer2")}
+        with db.reading() as session:
+            rings = [session.get_one(Offer, id).contact_id for ids in offered.values() for id in ids]
+        if len(rings) == 2 and len(set(rings)) == 1:
+            with ThreadPoolExecutor(2) as threads:
+                presses = [
+                    threads.submit(self.presses, name, f"/console/offers/{id}/accept", (200, 409))
+                    for name, [id] in offered.items()
+                ]
+            assert [press.result() for press in presses].count(200) == 1
+        self.what_must_hold_holds()
 
     def nothing_stands_in_the_way(self) -> None:
         """Whoever could be served is: the line is open, or closes no more; both peers are there; nothing fails."""
-        self.company.troubles, self.fuse = [], 0
+        self.the_line_serves()
         self.company.keys = lambda: "1"
         with self.by_hand() as session:
             line = self.georgia(session)
-            line.paused_at = None
             if line.hours:
                 line.hours, line.closed_at, line.closed_until = {}, None, None
             session.execute(delete(Apart))
-            session.execute(update(Shift).values(ends_at=None))
-            session.execute(update(Peer).values(rests_until=None))
         for name in ("peer1", "peer2"):
             self.opens_console(name)
             self.chooses(name, "available")
 
-    def serves_on(self) -> bool:
-        """What willing people do within some seconds; False once nobody is left whom they could serve."""
+    def the_line_serves(self) -> None:
+        """Nothing fails for now, nobody has paused or closed the line, and whoever works there is on shift."""
+        self.company.troubles, self.fuse = [], 0
+        with self.by_hand() as session:
+            line = self.georgia(session)
+            line.paused_at = None
+            is_closed = line.closed_at is not None
+            session.execute(update(Shift).values(ends_at=None))
+            session.execute(update(Peer).values(rests_until=None))
+        if is_closed:
+            self.the_line_opens_or_closes(opens=True)
+
+    def serves_on(self, seconds: int) -> bool:
+        """What willing people do, and then so much time; False once nobody is left whom they could serve."""
         self.company_goes_on()
         for name in ("peer1", "peer2"):
             self.chooses(name, "available")
-            self.a_peer_answers(name, "accept")
-            self.a_browser_calls(name)
+            self.picks_up(name)
         self.company_goes_on()
         for name in ("peer1", "peer2"):
             for contact in self.contacts_of(name, "active", "wrapping"):
                 for what in ("end", "report"):
                     path = f"/console/contacts/{contact}/{what}"
                     self.presses(name, path, (200,), disposition="support_given", reasons="social")
-        self.time_passes(5)
+        self.time_passes(seconds)
         with db.reading() as session:
             return session.scalars(select(Contact.id).where(Contact.state.in_(LIVE_CONTACT))).first() is not None
 
@@ -625,7 +766,7 @@ class Evening(RuleBasedStateMachine):
 
     def unfinished(self) -> list[str]:
         """What is not in a final state."""
-        found = [f"{call.sid} {call.place}" for call in self.company.calls.values() if call.place != "over"]
+        found = [f"{call.sid} {call.place}" for call in self.living()]
         with db.reading() as session:
             for kind, table in TABLES.items():
                 lasting = {str(state) for state, _ in table}
@@ -647,9 +788,13 @@ class Evening(RuleBasedStateMachine):
             yield lived
         except Killed:
             lived.clear()
-            self.fuse = 0
-            self.heard_since = self.now
-            asking.doubt_everything()
+            self.starts_anew()
+
+    def starts_anew(self) -> None:
+        """Another process of ours begins, and knows nothing for certain."""
+        self.fuse = 0
+        self.heard_since = self.now
+        asking.doubt_everything()
 
     @contextmanager
     def by_hand(self) -> Iterator[Session]:
@@ -682,7 +827,10 @@ class Evening(RuleBasedStateMachine):
         return None
 
     def chooses(self, who: str, status: str) -> None:
-        self.presses(who, "/console/status", (200,), status=status)
+        with db.reading() as session:
+            chosen = session.scalars(select(Peer.status).filter_by(id=self.peers[who].id)).one()
+        if chosen != status:
+            self.presses(who, "/console/status", (200,), status=status)
 
     def opens_console(self, who: str) -> None:
         self.consoles.add(who)
@@ -691,12 +839,14 @@ class Evening(RuleBasedStateMachine):
 
     def offers_to(self, who: str) -> list[str]:
         with db.reading() as session:
-            return list(session.scalars(select(Offer.id).filter_by(peer_id=self.peers[who].id, state="pending")))
+            query = select(Offer.id).filter_by(peer_id=self.peers[who].id, state="pending")
+            return list(session.scalars(query.order_by(Offer.id)))
 
     def contacts_of(self, who: str, *states: str) -> list[str]:
         """Contacts in which this peer has a part; if `states` are given, one that is in such a state."""
         with db.reading() as session:
             query = select(Engagement.contact_id).filter_by(peer_id=self.peers[who].id).distinct()
+            query = query.order_by(Engagement.contact_id)
             return list(session.scalars(query.where(Engagement.state.in_(states)) if states else query))
 
 
