@@ -571,7 +571,8 @@ class Evening(RuleBasedStateMachine):
         waiting = [contact for contact in contacts if contact.state in IN_QUEUE]
         keys = {contact.id: (-contact.priority, contact.queued_at, contact.id) for contact in waiting}
         ranks = {id: rank for rank, id in enumerate(sorted(keys, key=lambda id: keys[id]))}
-        raised = sum(1 for id, key in keys.items() if key[0] < self.keys.get(id, (0,))[0])
+        before = {id: self.keys[id][0] for id in self.ranks}  # whoever was not in line may have been dropped once more
+        raised = sum(1 for id, key in keys.items() if key[0] < before.get(id, 0))
         for id in keys.keys() & self.keys.keys():
             assert keys[id] <= self.keys[id], "queued_at and priority are kept"
         for id in ranks.keys() & self.ranks.keys():
