@@ -272,7 +272,7 @@ class Evening(RuleBasedStateMachine):
         for key in keys:
             for name in ("peer1", "peer2"):
                 self.chooses(name, "available")
-            self.things_take_their_course(12, key)
+            self.things_take_their_course(30, key)
             if key == "1":
                 break
             self.we_are_away(1000)
