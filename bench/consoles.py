@@ -197,7 +197,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--databases", nargs="+", default=["SQLite", "PostgreSQL"])
     parser.add_argument("--consoles", type=int, default=500)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--pushes", type=int, default=100, help="in each run")
     parser.add_argument("--seconds", type=float, default=4, help="of calls in each run")
     parser.add_argument("--offers", type=int, default=60)
