@@ -2,7 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import socketio
@@ -15,6 +19,7 @@ from warmline import clock, db
 from warmline.models import Account, LoginSession, Peer, Presence
 from warmline.models.base import Keys
 from warmline.people import accounts
+from warmline.web import live
 
 pytestmark = pytest.mark.both
 
@@ -125,6 +130,43 @@ def test_sockets_live_and_end(base: str) -> None:
     eventually(lambda: not colleague.client.connected)
     # … or not
     eventually(lambda: not board.client.connected and not foreign.client.connected)
+
+
+def test_a_connection_that_brings_one_request_after_another_lets_others_have_their_turn(base: str) -> None:
+    where, many = urlsplit(base).netloc, 200
+
+    def asks(connection: HTTPConnection) -> None:
+        connection.request("GET", "/login")
+        answer = connection.getresponse()
+        assert answer.status == 200
+        answer.read()
+
+    with closing(HTTPConnection(where, timeout=PATIENCE)) as greedy, closing(HTTPConnection(where)) as other:
+        asks(greedy)
+        asks(other)
+        greedy.sock.sendall(f"GET /login HTTP/1.1\r\nHost: {where}\r\n\r\n".encode() * many)
+        answers = greedy.sock.recv(100)  # the first comes, and the others want to
+        asks(other)
+        greedy.sock.setblocking(False)
+        with suppress(BlockingIOError):
+            while more := greedy.sock.recv(1_000_000):
+                answers += more
+    assert 1 <= answers.count(b"</html>") < many / 2
+
+
+def test_a_board_that_changes_again_and_again_is_read_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, float]] = []
+    monkeypatch.setattr(live, "_version", lambda what, id: "1")
+    pushes = live.Pushes(
+        lambda event, told_of, room: told.append((room, time.monotonic())), lambda room: True, board_pause=QUIET
+    )
+    with ThreadPoolExecutor(20) as threads:
+        for _ in range(20):
+            threads.submit(pushes, "line:1", "board", "1")
+            threads.submit(pushes, "peer:1", "console", "1")
+    first, second = (at for room, at in told if room == "line:1")
+    assert second - first >= QUIET
+    assert max(at for room, at in told if room == "peer:1") < second, "whom it rings for waits for no board"
 
 
 @pytest.fixture

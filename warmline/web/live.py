@@ -30,6 +30,8 @@ from warmline.web.security import REDIS_SECONDS
 GATHER_SECONDS = 0.5  # heartbeats wait for each other so long: one commit for all, which on SQLite stops the process
 SWEEP_SECONDS = 3
 REST_SECONDS = 1  # how long a Redis that failed is left alone
+# Between two looks for the same board: with hundreds of peers each takes longer than the webhook that is the reason.
+BOARD_SECONDS = 0.25
 
 log = logging.getLogger(__name__)
 socketio = SocketIO()
@@ -63,7 +65,8 @@ def use(app: Flask, *, gevented: bool, origins: list[str], redis_url: str | None
     socketio.init_app(app, **options)
     app.wsgi_app = _without_noise(app.wsgi_app)  # type: ignore[method-assign]
     # With Redis, whoever listens may sit in another process.
-    push.use(Pushes(socketio.emit, lambda room: bool(redis_url) or _is_occupied(room)))
+    pause = BOARD_SECONDS if gevented else 0  # a greenlet of its own may wait, whoever made the change may not
+    push.use(Pushes(socketio.emit, lambda room: bool(redis_url) or _is_occupied(room), board_pause=pause))
 
 
 def use_queue(redis_url: str) -> None:
@@ -148,10 +151,12 @@ def failed(error: BaseException) -> None:
 class Pushes:
     """What `push.publish` sends through: finds the version, emits, and lets pushes that pile up become one."""
 
-    def __init__(self, emit: Callable[..., Any], is_heard: Callable[[str], bool]) -> None:
+    def __init__(self, emit: Callable[..., Any], is_heard: Callable[[str], bool], board_pause: float = 0) -> None:
         self._emit = emit
         self._is_heard = is_heard
+        self._board_pause = board_pause
         self._due: set[str] = set()
+        self._read_at: dict[str, float] = {}  # by the room of a board
         self._turn = threading.Lock()
 
     def __call__(self, room: str, what: str, id: str) -> None:
@@ -159,11 +164,15 @@ class Pushes:
 
         1. If nobody is in the room, do nothing; reading for nobody would cost each webhook as much as its own work.
         2. If a push to the room has yet to read, leave it at that: it will see what was just committed.
-        3. Else wait for one's turn, read the version, emit.
+        3. If it is a board's, which was read just now, wait a moment for others.
+        4. Wait for one's turn, read the version, emit.
         """
         if room in self._due or not self._is_heard(room):
             return
         self._due.add(room)
+        if what == "board":
+            time.sleep(max(0, self._read_at.get(room, 0) + self._board_pause - time.monotonic()))
+            self._read_at[room] = time.monotonic()
         with self._turn:
             self._due.discard(room)
             version = _version(what, id)
