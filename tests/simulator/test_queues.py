@@ -76,7 +76,7 @@ def test_a_redirected_call_leaves_its_queue(lines: Product, simulator: Simulator
 
 def test_a_caller_who_hangs_up_leaves_the_queue(lines: Product, simulator: Simulator) -> None:
     sid = simulator.dial()
-    lines.wait_for("/wait")
+    simulator.hears(sid, "Please wait")
     simulator.hang_up(sid)
     left = lines.wait_for("/left")
     assert (left.params["QueueResult"], left.params["CallStatus"]) == ("hangup", "completed")
