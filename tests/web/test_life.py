@@ -101,7 +101,10 @@ EVENTS = (
     .order_by(Event.id)
 )
 STATES = union_all(
-    *(select(literal(kind.__tablename__), kind.id, type_coerce(kind.state, String)) for kind in TABLES)  # type: ignore[attr-defined]
+    *(  # each of these has an id and a state, which their base has not
+        select(literal(kind.__tablename__), kind.id, type_coerce(kind.state, String))  # type: ignore[attr-defined]
+        for kind in TABLES
+    )
 )
 MOVES = {
     kind.__tablename__: {(str(state), name): str(new) for (state, name), new in table.items()}
