@@ -564,6 +564,16 @@ def test_a_place_is_kept_for_a_week_while_nobody_knows_when_the_line_opens(world
     assert "keep your place" not in said(world)[2]
 
 
+def test_whoever_has_waited_long_for_a_language_is_kept_for_a_week_after_the_line_closes_too(world: World) -> None:
+    texts.receive("SM1", CALLER, GEORGIA, "hello", False, world.now)
+    goes_off_shift(world, world.peer1, world.peer2)
+    world.pass_time(8 * 24 * 3600, every=12 * 3600)
+    the_line_closes(world)
+    world.pass_time(6 * 24 * 3600, every=12 * 3600)
+    assert [row.state for row in world.all(Contact)] == ["waiting"]
+    assert said(world)[-1].endswith(twiml.sentence("en", "text_keeps_place"))
+
+
 def test_whoever_waits_when_everybody_has_left_a_closed_line_keeps_their_place_until_it_opens(world: World) -> None:
     texts.receive("SM1", CALLER, GEORGIA, "hello", False, world.now)
     the_line_closes(world, until=world.now + timedelta(hours=15))

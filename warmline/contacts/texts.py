@@ -270,8 +270,11 @@ def _keep_place(session: Session, contact: Contact, number: str, now: datetime) 
 
 
 def _kept_until(contact: Contact, now: datetime) -> datetime | None:
-    """The line's next opening; where nobody knows it, a week after they were told to wait. None once that is over."""
-    week = (contact.stays_at or now) + calling_back.KEPT
+    """The line's next opening; where nobody knows it, a week after it closed, or after they were told to wait if that
+    was later. None once that is over.
+    """
+    told = contact.stays_at or now
+    week = max(told, contact.line.closed_at or told) + calling_back.KEPT
     return lines.opens_next(contact.line, now) or (week if now < week else None)
 
 
