@@ -1,12 +1,15 @@
 """The peer's console over HTTP: the contract's answers, and what the page shows."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from flask import Flask
+from flask import Flask, template_rendered
+from jinja2 import Template
 from jwt import decode
 from sqlalchemy import select, update
 
@@ -30,6 +33,18 @@ REPORT: dict[str, Any] = {
 def offered(person: Person) -> dict[str, str]:
     (offer,) = state(person)["offers"]
     return offer
+
+
+@contextmanager
+def rendered() -> Iterator[list[str | None]]:
+    """The templates that pages are made of meanwhile."""
+    names: list[str | None] = []
+
+    def note(sender: Flask, template: Template, **_: object) -> None:
+        names.append(template.name)
+
+    with template_rendered.connected_to(note):
+        yield names
 
 
 def takes_a_call(person: Person) -> str:
@@ -294,7 +309,11 @@ def test_a_fragment_is_sent_again_only_when_it_changed(cast: Cast) -> None:
     is_ready(cast.peer1)
     first = cast.peer1.get("/console/fragment")
     held = {"If-None-Match": first.headers["ETag"]}
-    assert cast.peer1.client.get("/console/fragment", headers=held).status_code == 304
+    cast.supervisor.get("/board")  # logs in
+    with rendered() as templates:
+        assert cast.peer1.client.get("/console/fragment", headers=held).status_code == 304
+        assert cast.supervisor.get("/board/fragment").status_code == 200
+    assert templates == ["board/_live.html"], "what nobody will see was rendered"
     # A new text changes the page though it does not change the state of any contact.
     writes()
     cast.peer1.post(f"/console/offers/{offered(cast.peer1)['id']}/accept")

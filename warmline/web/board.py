@@ -5,13 +5,14 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from babel import dates
-from flask import Blueprint, current_app, jsonify, render_template, request, url_for
+from flask import Blueprint, jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from warmline import clock
 from warmline.contacts import screens
 from warmline.contacts.screens import why
 from warmline.web import access, language
+from warmline.web.fragment import fresh
 
 blueprint = Blueprint("board", __name__, url_prefix="/board")
 
@@ -72,25 +73,21 @@ def not_asked_fragment(peer_id: str) -> ResponseReturnValue:
 
 def _board(template: str) -> ResponseReturnValue:
     now = clock.now()
-    return _fresh(template, screens.board(access.account().organization_id, now), now)
+    view = screens.board(access.account().organization_id, now)
+    return fresh(template, view, now, view=view)
 
 
 def _still_waits(template: str, contact_id: str) -> ResponseReturnValue:
     now = clock.now()
     view = why.still_waits(access.account().organization_id, contact_id, now)
     here = url_for("board.still_waits_fragment", contact_id=contact_id)
-    return _fresh(template, view, now, part="why/_still_waits.html", here=here, back=url_for("board.page"), own=False)
+    back = url_for("board.page")
+    return fresh(template, view, now, view=view, part="why/_still_waits.html", here=here, back=back, own=False)
 
 
 def _not_asked(template: str, peer_id: str) -> ResponseReturnValue:
     now = clock.now()
     view = why.not_asked(access.account().organization_id, peer_id, now)
     here = url_for("board.not_asked_fragment", peer_id=peer_id)
-    return _fresh(template, view, now, part="why/_not_asked.html", here=here, back=url_for("board.page"), own=False)
-
-
-def _fresh(template: str, view: object, now: datetime, **more: object) -> ResponseReturnValue:
-    """What a live page shows; 304 while the browser has it."""
-    response = current_app.make_response(render_template(template, view=view, now=now, **more))
-    response.set_etag(screens.version(view))
-    return response.make_conditional(request)
+    back = url_for("board.page")
+    return fresh(template, view, now, view=view, part="why/_not_asked.html", here=here, back=back, own=False)

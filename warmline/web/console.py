@@ -3,7 +3,7 @@
 Without a script every button is a plain form that leads back to the page; a script asks for JSON.
 """
 
-from flask import Blueprint, current_app, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from warmline import clock
@@ -13,6 +13,7 @@ from warmline.models import Channel
 from warmline.telephony.twilio_gateway import softphone_token
 from warmline.web import access, referrals
 from warmline.web.errors import wants_json
+from warmline.web.fragment import fresh
 
 TOKEN_SECONDS = 3600
 
@@ -145,30 +146,22 @@ def _render(template: str) -> ResponseReturnValue:
     now = clock.now()
     view = screens.console(access.peer().id, now, request.args.get("contact"))
     results = referrals.found(view)
-    html = render_template(template, view=view, results=results, now=now, softphone_module=_softphone_module())
-    return _fresh(html, (view, results))
+    return fresh(template, (view, results), now, view=view, results=results, softphone_module=_softphone_module())
 
 
 def _why(template: str) -> ResponseReturnValue:
     now, peer = clock.now(), access.peer()
     view = reasons.for_themselves(reasons.not_asked(peer.organization_id, peer.id, now))
-    html = render_template(
+    return fresh(
         template,
+        view,
+        now,
         view=view,
-        now=now,
         part="why/_not_asked.html",
         here=url_for("console.why_fragment"),
         back=url_for("console.page"),
         own=True,
     )
-    return _fresh(html, view)
-
-
-def _fresh(html: str, shown: object) -> ResponseReturnValue:
-    """304 while the browser has it."""
-    response = current_app.make_response(html)
-    response.set_etag(screens.version(shown))
-    return response.make_conditional(request)
 
 
 def _softphone_module() -> str:
