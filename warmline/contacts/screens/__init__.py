@@ -4,9 +4,20 @@
 what only the pages show.
 """
 
-from warmline.contacts.screens.peer import Console, console, console_state
+from warmline.contacts.screens.peer import Asked, Console, console, console_state, consoles
 from warmline.contacts.screens.referrals import Results, results
 from warmline.contacts.screens.shared import version
 from warmline.contacts.screens.supervisor import board, board_state
 
-__all__ = ["Console", "Results", "board", "board_state", "console", "console_state", "results", "version"]
+__all__ = [
+    "Asked",
+    "Console",
+    "Results",
+    "board",
+    "board_state",
+    "console",
+    "console_state",
+    "consoles",
+    "results",
+    "version",
+]

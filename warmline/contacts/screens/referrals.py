@@ -1,5 +1,7 @@
 """The services beside an open contact: what was chosen, and what a text of it would be."""
 
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -81,21 +83,33 @@ def results(peer: Peer, contact_id: str, query: str, place: str, kind: str, show
         return Results(contact_id, query, place, kind, found, frozenset(given))
 
 
-def beside(session: Session, contact_id: str) -> Beside:
-    """What stands beside a contact, which the caller of this function knows to be the peer's own."""
-    found = session.execute(
-        select(Contact, Caller).outerjoin(Caller, Caller.id == Contact.caller_id).where(Contact.id == contact_id)
-    ).one()
-    contact: Contact = found[0]
-    caller: Caller | None = found[1]  # None: withheld
-    rows = session.execute(
+def beside(session: Session, contact_ids: Collection[str]) -> dict[str, Beside]:
+    """What stands beside each of these contacts, which the caller of this function knows to be the peer's own."""
+    given = defaultdict(list)
+    for referral, resource, state in session.execute(
         select(Referral, Resource, Message.state)
         .join(Resource, Resource.id == Referral.resource_id)
         .outerjoin(Message, Message.id == Referral.message_id)
-        .where(Referral.contact_id == contact_id)
+        .where(Referral.contact_id.in_(contact_ids))
         .order_by(Referral.added_at, Referral.id)
+    ):
+        given[referral.contact_id].append((referral, resource, state))
+    found = session.execute(
+        select(Contact, Caller).outerjoin(Caller, Caller.id == Contact.caller_id).where(Contact.id.in_(contact_ids))
     ).all()
-    places = search.places(session, contact.organization_id)
+    places = {id: search.places(session, id) for id in {contact.organization_id for contact, _ in found}}
+    return {
+        contact.id: _beside(contact, caller, given[contact.id], places[contact.organization_id])
+        for contact, caller in found
+    }
+
+
+def _beside(
+    contact: Contact,
+    caller: Caller | None,  # None: withheld
+    rows: Sequence[tuple[Referral, Resource, MessageState | None]],
+    places: tuple[str, ...],
+) -> Beside:
     chosen = [search.service(resource) for referral, resource, _ in rows if referrals.unsent(referral, resource)]
     body = referrals.compose(contact.language, chosen)
     reason = referrals.hindrance(caller, body)

@@ -1,7 +1,7 @@
 """What both screens show of alerts, hand-offs, and callers who asked to be remembered."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -146,25 +146,45 @@ def board_alerts(session: Session, organization_id: str) -> tuple[BoardAlert, ..
     return tuple(sorted(shown, key=lambda alert: alert.seen_at is not None))
 
 
-def beside(session: Session, peer_id: str, contact_id: str, now: datetime) -> Safety:
-    """What stands beside one open contact."""
-    contact = session.get_one(Contact, contact_id)
-    caller = session.get_one(Caller, contact.caller_id) if contact.caller_id is not None else None
-    report = session.scalar(select(Report).where(Report.contact_id == contact_id, Report.peer_id == peer_id))
-    remember = caller is not None and caller.remembered_at is not None
-    words = (caller.remember_as if caller is not None else None) or ""
+def beside(
+    session: Session,
+    parts: Collection[tuple[str, str]],
+    reports: Mapping[tuple[str, str], Report],
+    now: datetime,
+) -> dict[tuple[str, str], Safety]:
+    """What stands beside each open contact; `parts`, `reports` and the answer are by peer and contact."""
+    ids = {contact_id for _, contact_id in parts}
+    contacts = {contact.id: contact for contact in session.scalars(select(Contact).where(Contact.id.in_(ids)))}
+    known = {contact.caller_id for contact in contacts.values()}
+    callers = {caller.id: caller for caller in session.scalars(select(Caller).where(Caller.id.in_(known)))}
+    handoffs = {
+        (kept.peer_id, kept.contact_id): kept
+        for kept in session.scalars(select(Handoff).where(Handoff.contact_id.in_(ids)))
+    }
+    found = {}
+    for part in parts:
+        contact = contacts[part[1]]
+        caller = callers[contact.caller_id] if contact.caller_id is not None else None
+        remember, words = _remember(caller, reports.get(part))
+        found[part] = Safety(
+            handoff=_handoff(handoffs.get(part)),
+            caller=_caller(session, part[0], contact, caller, now) if caller is not None else None,
+            remember=remember,
+            remember_as=words,
+        )
+    return found
+
+
+def _remember(caller: Caller | None, report: Report | None) -> tuple[bool, str]:
+    """Whether the caller is to be remembered, and how: as the peer has it in the report, else as it is."""
     if report is not None and report.completed_at is None and report.remember is not None:
-        remember, words = report.remember, report.remember_as or ""
-    return Safety(
-        handoff=_handoff(session, peer_id, contact_id),
-        caller=_caller(session, peer_id, contact, caller, now) if caller is not None else None,
-        remember=remember,
-        remember_as=words,
-    )
+        return report.remember, report.remember_as or ""
+    if caller is None:
+        return False, ""
+    return caller.remembered_at is not None, caller.remember_as or ""
 
 
-def _handoff(session: Session, peer_id: str, contact_id: str) -> HandoffShown | None:
-    kept = session.scalar(select(Handoff).where(Handoff.contact_id == contact_id, Handoff.peer_id == peer_id))
+def _handoff(kept: Handoff | None) -> HandoffShown | None:
     if kept is None:
         return None
     return HandoffShown(kept.given_to, kept.words, kept.agreed, kept.warmth, kept.outcome, kept.notes)
