@@ -1,69 +1,137 @@
-"""Many consoles' sockets in one process: it notes when which of them was told something, and sends heartbeats.
+"""Many open consoles in a process of their own: each does what its page's scripts do, or is only told.
 
-Started by bench.consoles, which writes one line `url TAB cookie` for each socket to its standard input. It prints
-`open` once all are, then a line `number TAB seconds` for each push, by the clock that all processes of a machine share
-(time.monotonic), until its input ends.
+Started by bench.consoles, which writes one line `number TAB kind TAB cookie` for each to its standard input; the kind
+is `console` or `board`. It prints `open` once all are, then, until its input ends, a line `number TAB what` for
+whatever happens to one: when it was told that something changed, by the clock that all processes of a machine share
+(time.monotonic), or `closed`, `silent` (a heartbeat was not answered), `unanswered` (a fetch was not).
+
+A page that is `awake` does what its scripts do (warmline/static/live.js, console.js): a console says every 10 s that
+its peer is there and what it shows, and fetches if it is told that this is not what there is; a board fetches every
+10 s; both fetch when something changes. One that is `still` only listens.
 
 Socket.IO's protocol: https://github.com/socketio/socket.io-protocol, on https://github.com/socketio/engine.io-protocol
 """
 
-import select
-import sys
-import time
+from gevent import monkey
 
-import websocket
+monkey.patch_all()  # before what it patches is imported: hence the late imports
 
-BEAT_SECONDS = 10  # as the console's script does
+import json  # noqa: E402
+import re  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+from html import unescape  # noqa: E402
+from http import HTTPStatus  # noqa: E402
+from http.client import HTTPConnection, HTTPException  # noqa: E402
+from typing import Any  # noqa: E402
+from urllib.parse import urlsplit  # noqa: E402
+
+import gevent  # noqa: E402
+import gevent.event  # noqa: E402
+import gevent.fileobject  # noqa: E402
+import gevent.pool  # noqa: E402
+import websocket  # noqa: E402
+
+POLL_SECONDS = 10
+ANSWER_SECONDS = 3
+AT_ONCE = 50
+VERSION, NUMBERS = re.compile(r'data-version="(.*?)"'), re.compile(r'data-numbers="(.*?)"')
+
+
+class Page:
+    """A browser's tab: a peer's console, or a board."""
+
+    def __init__(self, base: str, number: int, kind: str, cookie: str) -> None:
+        self._base, self.number, self._kind, self._cookie = base, number, kind, cookie
+        self._etag = ""
+        self._shown: dict[str, Any] = {"contact": ""}
+        self._must_fetch = gevent.event.Event()
+        self._answer: gevent.event.AsyncResult[dict[str, object]] = gevent.event.AsyncResult()
+
+    def open(self) -> None:
+        """Connect the socket to the namespace `/`."""
+        url = self._base.replace("http", "ws", 1) + f"/socket.io/?EIO=4&transport=websocket&room={self.number}"
+        self._socket = websocket.create_connection(url, timeout=60, cookie=self._cookie or None)
+        self._socket.settimeout(None)
+        self._socket.recv()  # 0: engine.io's open
+        self._socket.send("40")
+        while not str(self._socket.recv()).startswith("40"):
+            pass
+
+    def listen(self) -> None:
+        """Say when something is told, and when the server has ended it."""
+        try:
+            while not (said := str(self._socket.recv())).startswith("41"):
+                if said == "2":
+                    self._socket.send("3")
+                elif said.startswith('42["changed"'):
+                    print(f"{self.number}\t{time.monotonic()}", flush=True)
+                    self._must_fetch.set()
+                elif said.startswith("43"):
+                    self._answer.set(json.loads(said[said.index("[") :])[0])
+        except (OSError, websocket.WebSocketException):
+            pass
+        print(f"{self.number}\tclosed", flush=True)
+
+    def live(self, first: float) -> None:
+        """Ask again and again whether it shows what there is, and fetch it if not."""
+        gevent.spawn(self._fetch_whenever)
+        gevent.sleep(first)
+        while True:
+            if self._kind != "console" or not self._is_fresh():
+                self._must_fetch.set()
+            gevent.sleep(POLL_SECONDS)
+
+    def _is_fresh(self) -> object:
+        self._answer = gevent.event.AsyncResult()
+        self._socket.send(f'421["heartbeat",{json.dumps(self._shown)}]')
+        try:
+            answer = self._answer.get(timeout=ANSWER_SECONDS)
+        except gevent.Timeout:
+            answer = {}
+        if "fresh" not in answer:
+            print(f"{self.number}\tsilent", flush=True)
+        self._shown |= {"numbers": answer.get("numbers", self._shown.get("numbers"))}
+        return answer.get("fresh")
+
+    def _fetch_whenever(self) -> None:
+        while self._must_fetch.wait():
+            self._must_fetch.clear()
+            connection = HTTPConnection(urlsplit(self._base).netloc, timeout=60)
+            held = {"Cookie": self._cookie, "If-None-Match": self._etag}
+            try:
+                connection.request("GET", f"/{self._kind}/fragment", headers=held)
+                answer = connection.getresponse()
+                page = answer.read().decode()
+                if answer.status not in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED):
+                    raise HTTPException(answer.status)
+                self._take(page, answer.headers["ETag"])
+            except (OSError, HTTPException) as error:
+                print(f"{self.number}\tunanswered: {error!r}", flush=True)
+            finally:
+                connection.close()
+
+    def _take(self, page: str, etag: str) -> None:
+        self._etag = etag
+        version, numbers = VERSION.search(page), NUMBERS.search(page)
+        if version and numbers:
+            self._shown |= {"version": version[1], "numbers": json.loads(unescape(numbers[1]))}
 
 
 def main() -> None:
-    count, beats = int(sys.argv[1]), sys.argv[2] == "beats"
-    opened = [open_socket(*sys.stdin.readline().rstrip("\n").split("\t")) for _ in range(count)]
-    numbers = {_descriptor(each): number for number, each in enumerate(opened)}
-    poll = select.poll()
-    for number in (sys.stdin.fileno(), *numbers):
-        poll.register(number, select.POLLIN | select.POLLHUP)
+    base, is_awake = sys.argv[1], sys.argv[2] == "awake"
+    asked = gevent.fileobject.FileObject(sys.stdin.fileno(), "r", close=False)
+    pages = []
+    while line := asked.readline().rstrip("\n"):
+        number, kind, cookie = line.split("\t")
+        pages.append(Page(base, int(number), kind, cookie))
+    gevent.pool.Pool(AT_ONCE).map(Page.open, pages)
     print("open", flush=True)
-    began, beaten = time.monotonic(), 0
-    while True:
-        ready = poll.poll(20)
-        for descriptor, _ in ready:
-            if descriptor not in numbers:
-                return
-            hear(opened[numbers[descriptor]], numbers[descriptor])
-        # Spread evenly: each socket beats once in BEAT_SECONDS.
-        due = int((time.monotonic() - began) / BEAT_SECONDS * count) if beats else 0
-        while beaten < due:
-            opened[beaten % count].send('42["heartbeat"]')
-            beaten += 1
-
-
-def open_socket(url: str, cookie: str) -> websocket.WebSocket:
-    """A socket that is connected to the namespace `/`."""
-    opened = websocket.create_connection(url, timeout=30, cookie=cookie or None)
-    opened.recv()  # 0: engine.io's open
-    opened.send("40")
-    while not _text(opened).startswith("40"):
-        pass
-    return opened
-
-
-def hear(told: websocket.WebSocket, number: int) -> None:
-    frame = _text(told)
-    if frame == "2":
-        told.send("3")
-    elif frame.startswith("42"):
-        print(f"{number}\t{time.monotonic()}", flush=True)
-
-
-def _descriptor(opened: websocket.WebSocket) -> int:
-    assert opened.sock
-    return opened.sock.fileno()
-
-
-def _text(told: websocket.WebSocket) -> str:
-    frame = told.recv()
-    return frame if isinstance(frame, str) else frame.decode()
+    for place, page in enumerate(pages):
+        gevent.spawn(page.listen)
+        if is_awake:  # at all times of the interval, as people open their pages
+            gevent.spawn(page.live, POLL_SECONDS * place / len(pages))
+    asked.read()
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ settings.load_profile("warmline")
 
 ENGINES = re.compile(r"\b(sqlite|postgresql)\b")
 
-# Nor how long a page takes: Playwright would give up after five seconds. A page that hears nothing asks every twelve.
+# Nor how long a page takes: Playwright would give up after five seconds. A page that hears nothing asks every ten.
 expect.set_options(timeout=15_000)
 
 

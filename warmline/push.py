@@ -1,7 +1,7 @@
 """Telling open pages that something changed. A push names what to fetch again and carries no content.
 
 The web process (or a clock with Redis) hands in a transport; without one a push goes nowhere, which costs
-nothing but seconds: every page fetches again on reconnect and every 12 s.
+nothing but seconds: every page fetches again on reconnect and every 10 s.
 """
 
 import logging

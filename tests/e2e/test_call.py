@@ -52,9 +52,9 @@ def test_a_call_is_answered_and_logged_while_the_supervisor_watches(enter: Enter
     expect(said(peer)).to_contain_text("Connected")
     expect(peer).to_have_title(re.compile("Console"))
     caller.is_in("conference")
+    expect(board.get_by_text("nobody waiting")).to_have_count(3)
     robin = board.get_by_role("row", name=re.compile("Robin Hale"))
     expect(robin).to_contain_text("talking")
-    expect(board.get_by_text("nobody waiting")).to_have_count(3)
     expect(call(peer).locator("time")).to_have_text(re.compile(r"0:(0[1-9]|[1-5]\d)"))
 
     call(peer).get_by_role("button", name="Mute").click()

@@ -160,11 +160,11 @@ def test_without_a_socket_the_console_is_present_and_finds_its_offer(enter: Ente
     peer.clock.install()
     peer.reload()
     choose(peer, "Available")
-    expect(peer.locator("#connection")).to_have_text("Live every 12 seconds")
+    expect(peer.locator("#connection")).to_have_text("Live every 10 seconds")
     waits(caller)
 
     def finds_it_when_it_asks() -> bool:  # it may have asked a moment before it was offered
-        peer.clock.fast_forward(12_000)
+        peer.clock.fast_forward(10_000)
         return offer(peer).is_visible()
 
     eventually(finds_it_when_it_asks)

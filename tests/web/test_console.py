@@ -323,14 +323,21 @@ def test_a_fragment_is_sent_again_only_when_it_changed(cast: Cast) -> None:
 
 
 def test_what_waits_on_my_lines(cast: Cast) -> None:
-    assert "Nobody is waiting" in cast.peer1.get("/console").text
+    def said() -> str:
+        return re.sub(r"\s+", " ", cast.peer1.get("/console").text)
+
+    def row(line: str, number: int, hidden: str = "") -> str:
+        return f'<li data-line="\\w+" {hidden}> <span>{line}</span> <span> <span data-number>{number}</span>'
+
+    assert '<p class="hint" > Nobody is waiting' in said()
+    assert re.search(row("Georgia", 0, "hidden"), said())
     writes(number="+14045550145")
     writes(number="+14045550146")
     writes(number="+14045550147", line=ILLINOIS)
-    page = re.sub(r"\s+", " ", cast.peer1.get("/console").text)
-    assert re.search(r"<span>Georgia</span> <span> 2 · longest", page)
-    assert re.search(r"<span>Illinois</span> <span> 1 · longest", page)
-    assert "Nobody is waiting" not in page
+    page = said()
+    assert re.search(row("Georgia", 2) + " <span >· longest", page)
+    assert re.search(row("Illinois", 1) + " <span >· longest", page)
+    assert '<p class="hint" hidden> Nobody is waiting' in page
     assert "You are not on shift" not in page
 
 

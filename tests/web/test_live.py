@@ -1,9 +1,12 @@
 """Sockets, on a real gunicorn with gevent: who may listen, what is heard, and when it ends."""
 
+import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from html import unescape
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +18,9 @@ from sqlalchemy import select, update
 
 from tests.cast import ENVIRONMENT, Browser, serve
 from tests.servers import Redis
+from tests.web.walk import calls
 from warmline import clock, db
+from warmline.contacts import availability
 from warmline.models import Account, LoginSession, Peer, Presence
 from warmline.models.base import Keys
 from warmline.people import accounts
@@ -130,6 +135,72 @@ def test_sockets_live_and_end(base: str) -> None:
     eventually(lambda: not colleague.client.connected)
     # … or not
     eventually(lambda: not board.client.connected and not foreign.client.connected)
+
+
+def shown(browser: Browser) -> dict[str, Any]:
+    """What the console's page says that it shows."""
+    page = browser.get(f"{browser.base}/console/fragment").text
+    version, numbers = re.search(r'data-version="(.+?)"', page), re.search(r'data-numbers="(.+?)"', page)
+    assert version
+    assert numbers
+    return {"version": version[1], "contact": "", "numbers": json.loads(unescape(numbers[1]))}
+
+
+def test_a_console_asks_whether_it_shows_what_there_is(base: str) -> None:
+    """What happens in this process is pushed to nobody."""
+    peer1, supervisor = Browser(base, "peer1@example.org"), Browser(base, "supervisor@example.org")
+    marisol = peer("peer2@example.org")
+    console, board = listen(peer1), listen(supervisor)
+
+    def answer(page: object, asked: Listener = console) -> Any:
+        return asked.client.call("heartbeat", page, timeout=PATIENCE)
+
+    page = shown(peer1)
+    assert answer(page) == {"fresh": True}
+    waiting = calls()
+    now = shown(peer1)
+    assert answer(page) == {"fresh": True, "numbers": now["numbers"]}
+    assert now["version"] == page["version"], "each caller would make each console fetch"
+    assert sorted(number for number, _ in now["numbers"].values()) == [0, 0, 1]
+    assert answer(now) == {"fresh": True}
+    # Whatever nobody has seen on that page is not what it shows, and nothing is told of it
+    with db.transaction() as session:
+        session.execute(update(Peer).where(Peer.id == peer("peer1@example.org").id).values(status="break"))
+    others: tuple[object, ...] = (
+        now,
+        {},
+        None,
+        [],
+        "\0",
+        {"version": 5, "contact": [], "numbers": {"\0": 1}},
+        now | {"contact": waiting},
+    )
+    for other in others:
+        assert answer(other) == {"fresh": False}
+    assert answer(shown(peer1)) == {"fresh": True}
+    with db.transaction() as session:
+        session.execute(update(Peer).where(Peer.id == marisol.id).values(status="break"))
+    assert answer(shown(peer1)) == {"fresh": True}, "a colleague's status is not on the page"
+    assert answer(now, board) == {}
+    assert console.told == []
+
+
+def test_a_heartbeat_that_was_not_written_is_not_answered(monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
+    someone = Peer(id="1")
+
+    def fails(*_: object) -> None:
+        raise OSError("the database is away")
+
+    monkeypatch.setitem(live._open, "socket", live.Console("login", someone))
+    monkeypatch.setattr(availability, "all_seen", fails)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(live.heartbeat, "socket", {"version": "1"})
+        eventually(lambda: live._heard)
+        assert live.heartbeat("socket", {"version": "1"}) == {}, "a second waits for the first"
+        with pytest.raises(OSError, match="away"):
+            live.write_heartbeats()
+        assert first.result(PATIENCE) == {}
+    assert live.heartbeat("another socket") == {}
 
 
 def test_a_connection_that_brings_one_request_after_another_lets_others_have_their_turn(base: str) -> None:

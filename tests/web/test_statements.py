@@ -120,6 +120,27 @@ def test_pages_ask_the_database_a_few_things(cast: Cast, statements: Callable[[C
     assert {name: (count, MOST[name]) for name, count in found.items() if count > MOST[name]} == {}
 
 
+def test_many_consoles_ask_no_more_than_one(cast: Cast, statements: Callable[[Callable[[], Any]], int]) -> None:
+    contact = ""
+    for number, person in enumerate((cast.peer1, cast.peer2)):
+        is_ready(person)
+        contact = calls(f"+1404555013{number}")
+        with db.reading() as session:
+            offer = session.query(Offer).filter_by(contact_id=contact, state="pending").one()
+        offers.accept(peer(person), offer.id, clock.now())
+    one, other, now = peer(cast.peer1).id, peer(cast.peer2).id, clock.now()
+    asked: list[screens.Asked] = [(one, None), (one, contact), (other, None), (other, contact), ("nobody", None)]
+    alone = statements(lambda: screens.consoles([(one, None)], now))
+    assert statements(lambda: screens.consoles(asked, now)) == alone
+    together = screens.consoles(asked, now)
+    assert together == {
+        (one, None): screens.console(one, now),
+        (other, None): screens.console(other, now),
+        (other, contact): screens.console(other, now, contact),
+    }, "whoever has no part in a contact sees nothing of it"
+    assert all(view.open is not None for view in together.values())
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_what_the_clock_and_the_screens_ask_every_second_reads_no_history(cast: Cast) -> None:
     """SQLite says beforehand what it has no index for."""
@@ -136,6 +157,7 @@ def test_what_the_clock_and_the_screens_ask_every_second_reads_no_history(cast: 
     clock.tick(clock.now())
     screens.board_state(organization, clock.now())
     screens.console_state(peer(cast.peer1).id, clock.now())
+    screens.consoles([(peer(person).id, None) for person in (cast.peer1, cast.peer2)], clock.now())
     why.still_waits(organization, contact, clock.now())
     why.not_asked(organization, peer(cast.peer2).id, clock.now())
     with db.reading() as session:

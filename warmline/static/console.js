@@ -2,7 +2,7 @@
 
 import { send } from "./api.js";
 import { notice, sayAloud, sayNews } from "./announce.js";
-import { every, live } from "./live.js";
+import { live } from "./live.js";
 import * as offers from "./offers.js";
 import * as phone from "./phone.js";
 import * as report from "./report.js";
@@ -13,8 +13,8 @@ import { press, wait } from "./pressed.js";
 import { hasPhone, takePhone, waitForPhone } from "./tab.js";
 import { scrollThread } from "./thread.js";
 import { t } from "./words.js";
+import * as waiting from "./waiting.js";
 
-const BEAT_MS = 10_000;
 const ANSWER_MS = 3000;
 
 const page = document.getElementById("console");
@@ -24,19 +24,22 @@ function fragmentUrl() {
   return opened ? `${page.dataset.fragment}?contact=${opened}` : page.dataset.fragment;
 }
 
-const { socket, refresh } = live({ root: page, url: fragmentUrl, connected: beat, changed, gone });
+const { refresh } = live({ root: page, url: fragmentUrl, isFresh, changed, gone });
 
-// That a peer is here. A socket may look connected when nothing arrives any more, so it has to answer.
-function beat() {
-  if (!socket.connected) beatByHttp();
-  else socket.timeout(ANSWER_MS).emit("heartbeat", (silent) => silent && beatByHttp());
+// That a peer is here, and what their page shows: the server writes down the one, and says whether the other is what
+// there is. A socket may look connected when nothing arrives any more, so it has to answer.
+async function isFresh(socket) {
+  const { version } = page.firstElementChild.dataset;
+  const shown = { version, contact: opened, numbers: waiting.numbers() };
+  const answer = socket.connected ? await ask(socket, shown) : {};
+  if (!("fresh" in answer)) send(page.dataset.heartbeat, {}).catch(() => {}); // the fetch says what is wrong
+  if (answer.numbers && page.firstElementChild.dataset.version === version) waiting.show(answer.numbers);
+  return answer.fresh;
 }
 
-function beatByHttp() {
-  send(page.dataset.heartbeat, {}).catch(() => {}); // the poll says what is wrong
+function ask(socket, shown) {
+  return socket.timeout(ANSWER_MS).emitWithAck("heartbeat", shown).catch(() => ({}));
 }
-
-every(BEAT_MS, beat);
 
 function changed() {
   stayWith(page.firstElementChild.dataset.open ?? "");

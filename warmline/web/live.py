@@ -1,4 +1,4 @@
-"""Sockets: a console says that it is there, and is told what to fetch again.
+"""Sockets: a console says that it is there and what it shows, and is told what to fetch again.
 
 A socket belongs to a login and ends with it. It hears of its own peer's console (room `peer:<id>`), or, for
 supervisors and administrators, of their organization's lines (rooms `line:<id>`); it is told ids, never content.
@@ -8,7 +8,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field
 from typing import Any
 
 import redis
@@ -27,7 +28,10 @@ from warmline.people import accounts
 from warmline.web import access
 from warmline.web.security import REDIS_SECONDS
 
-GATHER_SECONDS = 0.5  # heartbeats wait for each other so long: one commit for all, which on SQLite stops the process
+# Heartbeats wait for each other so long: one commit for all, which on SQLite stops the process, and one look.
+GATHER_SECONDS = 0.25
+ANSWER_SECONDS = 10  # how long one may wait in all; no page waits as long (static/console.js)
+AT_ONCE = 50  # consoles that are looked for before others have their turn
 SWEEP_SECONDS = 3
 REST_SECONDS = 1  # how long a Redis that failed is left alone
 # Between two looks for the same board: with hundreds of peers each takes longer than the webhook that is the reason.
@@ -45,8 +49,23 @@ class Console:
     peer: Peer | None
 
 
+@dataclass(slots=True)
+class Beat:
+    """A heartbeat that is not written yet: what its page shows, and the answer that it waits for."""
+
+    peer: Peer
+    version: str | None
+    contact: str | None
+    numbers: object
+    answer: "Future[dict[str, Any]]" = field(default_factory=Future)
+
+    @property
+    def asked(self) -> screens.Asked:
+        return self.peer.id, self.contact
+
+
 _open: dict[str, Console] = {}
-_heard: dict[str, Peer] = {}  # whose console sent a heartbeat that is not written yet
+_heard: dict[str, Beat] = {}  # by socket: no page has two
 
 
 def use(app: Flask, *, gevented: bool, origins: list[str], redis_url: str | None) -> None:
@@ -63,6 +82,8 @@ def use(app: Flask, *, gevented: bool, origins: list[str], redis_url: str | None
         "engineio_logger": logging.getLogger("engineio"),
     }
     socketio.init_app(app, **options)
+    # Past Flask, whose request would take longer than the heartbeat: a thousand consoles send a hundred a second.
+    _server().on("heartbeat", heartbeat)
     app.wsgi_app = _without_noise(app.wsgi_app)  # type: ignore[method-assign]
     # With Redis, whoever listens may sit in another process.
     pause = BOARD_SECONDS if gevented else 0  # a greenlet of its own may wait, whoever made the change may not
@@ -91,11 +112,29 @@ def sweep() -> None:
 
 
 def write_heartbeats() -> None:
-    """Store who was heard since the latest time."""
-    if _heard:
-        peers = list(_heard.values())
-        _heard.clear()
-        availability.all_seen(peers, clock.now())
+    """Store who was heard since the latest time, and answer each page: whether what it shows is what there is."""
+    beats = list(_heard.values())
+    _heard.clear()
+    try:
+        if beats:
+            availability.all_seen({beat.peer.id: beat.peer for beat in beats}.values(), clock.now())
+        for first in range(0, len(beats), AT_ONCE):
+            some = beats[first : first + AT_ONCE]
+            shown = screens.consoles({beat.asked for beat in some if beat.version}, clock.now())
+            for beat in some:
+                beat.answer.set_result(_answer(beat, shown.get(beat.asked)))
+            time.sleep(0)
+    finally:
+        for beat in beats:
+            beat.answer.cancel()  # of those that nobody answered: their pages ask by themselves
+
+
+def _answer(beat: Beat, shown: screens.Console | None) -> dict[str, Any]:
+    if shown is None or shown.version != beat.version:
+        return {"fresh": False}
+    if shown.numbers != beat.numbers:
+        return {"fresh": True, "numbers": shown.numbers}
+    return {"fresh": True}
 
 
 def run() -> None:
@@ -135,12 +174,23 @@ def disconnected(*_: Any) -> None:
     _open.pop(_sid(), None)
 
 
-@socketio.on("heartbeat")
-def heartbeat(*_: Any) -> None:
-    """The peer's console is there. Whether the login lasts is the sweep's question."""
-    console = _open.get(_sid())
-    if console is not None and console.peer is not None:
-        _heard[console.peer.id] = console.peer
+def heartbeat(sid: str, shown: object = None, *_: object) -> dict[str, Any]:
+    """The peer's console is there, and shows this. Whether the login lasts is the sweep's question.
+
+    Answers once that is written: `fresh`, whether the page shows what there is, and `numbers` of those who wait, if
+    only they have changed. Without an answer in time, or without `fresh` in it, the page must fetch.
+    """
+    console = _open.get(sid)
+    if console is None or console.peer is None or sid in _heard:
+        return {}
+    page = shown if isinstance(shown, dict) else {}
+    beat = _heard[sid] = Beat(
+        console.peer, _words(page.get("version")), _words(page.get("contact")), page.get("numbers")
+    )
+    try:
+        return beat.answer.result(ANSWER_SECONDS)
+    except (CancelledError, TimeoutError):
+        return {}
 
 
 @socketio.on_error_default
@@ -216,6 +266,10 @@ class RedisQueue(PubSubManager):  # type: ignore[misc]  # has no types
             except redis.RedisError:
                 log.warning("pushes of other processes are lost: Redis does not answer")
                 time.sleep(REST_SECONDS)
+
+
+def _words(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _without_noise(inner: Callable[..., Any]) -> Callable[..., Any]:

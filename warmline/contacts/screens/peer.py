@@ -198,9 +198,9 @@ class Console:
         return version(replace(self, shift=tuple(replace(line, waiting=0, longest_since=None) for line in self.shift)))
 
     @property
-    def numbers(self) -> dict[str, tuple[int, str | None]]:
-        """How many wait on each line, and since when the first of them, by the line's id."""
-        return {line.id: (line.waiting, iso(line.longest_since)) for line in self.shift}
+    def numbers(self) -> dict[str, list[int | str | None]]:
+        """How many wait on each line, and since when the first of them, by the line's id: as in JSON."""
+        return {line.id: [line.waiting, iso(line.longest_since)] for line in self.shift}
 
     @property
     def unlogged(self) -> tuple[ContactEntry, ...]:
