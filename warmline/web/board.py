@@ -5,7 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from babel import dates
-from flask import Blueprint, jsonify, url_for
+from flask import Blueprint, jsonify, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from warmline import clock
@@ -13,6 +13,7 @@ from warmline.contacts import screens
 from warmline.contacts.screens import why
 from warmline.web import access, language
 from warmline.web.fragment import fresh
+from warmline.web.sight import HOLE, sights
 
 blueprint = Blueprint("board", __name__, url_prefix="/board")
 
@@ -29,14 +30,21 @@ def clock_there(now: datetime, zones: Iterable[str]) -> str:
 @blueprint.get("")
 @access.role("supervisor", "admin")
 def page() -> ResponseReturnValue:
-    return _board("board/page.html")
+    now = clock.now()
+    return render_template("board/page.html", view=screens.board(access.account().organization_id, now), now=now)
 
 
 @blueprint.get("/fragment")
 @access.role("supervisor", "admin")
 def fragment() -> ResponseReturnValue:
     """What changes on the page; 304 while it is the version that the browser has."""
-    return _board("board/_live.html")
+    now = clock.now()
+    sight = sights.of(access.account().organization_id, now)
+
+    def render() -> str:
+        return render_template("board/_live.html", view=sight.view, now=sight.at, csrf_token=lambda: HOLE)
+
+    return fresh(sight.version, lambda: sight.page(language.chosen(), render, now))
 
 
 @blueprint.get("/state")
@@ -71,23 +79,23 @@ def not_asked_fragment(peer_id: str) -> ResponseReturnValue:
     return _not_asked("why/_not_asked.html", peer_id)
 
 
-def _board(template: str) -> ResponseReturnValue:
-    now = clock.now()
-    view = screens.board(access.account().organization_id, now)
-    return fresh(template, view, now, view=view)
-
-
 def _still_waits(template: str, contact_id: str) -> ResponseReturnValue:
     now = clock.now()
     view = why.still_waits(access.account().organization_id, contact_id, now)
     here = url_for("board.still_waits_fragment", contact_id=contact_id)
-    back = url_for("board.page")
-    return fresh(template, view, now, view=view, part="why/_still_waits.html", here=here, back=back, own=False)
+    return _why(template, view, now, part="why/_still_waits.html", here=here)
 
 
 def _not_asked(template: str, peer_id: str) -> ResponseReturnValue:
     now = clock.now()
     view = why.not_asked(access.account().organization_id, peer_id, now)
     here = url_for("board.not_asked_fragment", peer_id=peer_id)
+    return _why(template, view, now, part="why/_not_asked.html", here=here)
+
+
+def _why(template: str, view: object, now: datetime, **more: str) -> ResponseReturnValue:
     back = url_for("board.page")
-    return fresh(template, view, now, view=view, part="why/_not_asked.html", here=here, back=back, own=False)
+    return fresh(
+        screens.version(view),
+        lambda: render_template(template, view=view, now=now, back=back, own=False, **more),
+    )

@@ -3,7 +3,7 @@
 Without a script every button is a plain form that leads back to the page; a script asks for JSON.
 """
 
-from flask import Blueprint, current_app, jsonify, redirect, request, url_for
+from flask import Blueprint, current_app, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from warmline import clock
@@ -145,22 +145,22 @@ def softphone() -> ResponseReturnValue:
 def _render(template: str) -> ResponseReturnValue:
     now = clock.now()
     view = screens.console(access.peer().id, now, request.args.get("contact"))
-    results = referrals.found(view)
-    return fresh(template, (view, results), now, view=view, results=results, softphone_module=_softphone_module())
+    results, module = referrals.found(view), _softphone_module()
+    return fresh(
+        screens.version((view, results)),
+        lambda: render_template(template, view=view, results=results, now=now, softphone_module=module),
+    )
 
 
 def _why(template: str) -> ResponseReturnValue:
     now, peer = clock.now(), access.peer()
     view = reasons.for_themselves(reasons.not_asked(peer.organization_id, peer.id, now))
+    here, back = url_for("console.why_fragment"), url_for("console.page")
     return fresh(
-        template,
-        view,
-        now,
-        view=view,
-        part="why/_not_asked.html",
-        here=url_for("console.why_fragment"),
-        back=url_for("console.page"),
-        own=True,
+        screens.version(view),
+        lambda: render_template(
+            template, view=view, now=now, part="why/_not_asked.html", here=here, back=back, own=True
+        ),
     )
 
 

@@ -25,8 +25,9 @@ from warmline import clock, db, push
 from warmline.contacts import availability, screens
 from warmline.models import Line, Peer, Role
 from warmline.people import accounts
-from warmline.web import access
+from warmline.web import access, sight
 from warmline.web.security import REDIS_SECONDS
+from warmline.web.sight import sights
 
 # Heartbeats wait for each other so long: one commit for all, which on SQLite stops the process, and one look.
 GATHER_SECONDS = 0.25
@@ -87,6 +88,7 @@ def use(app: Flask, *, gevented: bool, origins: list[str], redis_url: str | None
     app.wsgi_app = _without_noise(app.wsgi_app)  # type: ignore[method-assign]
     # With Redis, whoever listens may sit in another process.
     pause = BOARD_SECONDS if gevented else 0  # a greenlet of its own may wait, whoever made the change may not
+    sights.seconds = sight.SECONDS if gevented else 0
     push.use(Pushes(socketio.emit, lambda room: bool(redis_url) or _is_occupied(room), board_pause=pause))
 
 
@@ -212,11 +214,14 @@ class Pushes:
     def __call__(self, room: str, what: str, id: str) -> None:
         """Emit `changed` to a room.
 
-        1. If nobody is in the room, do nothing; reading for nobody would cost each webhook as much as its own work.
-        2. If a push to the room has yet to read, leave it at that: it will see what was just committed.
-        3. If it is a board's, which was read just now, wait a moment for others.
-        4. Wait for one's turn, read the version, emit.
+        1. If it is a board's, what was seen of it so far is out of date.
+        2. If nobody is in the room, do nothing; reading for nobody would cost each webhook as much as its own work.
+        3. If a push to the room has yet to read, leave it at that: it will see what was just committed.
+        4. If it is a board's, which was read just now, wait a moment for others.
+        5. Wait for one's turn, read the version, emit.
         """
+        if what == "board":
+            sights.forget()
         if room in self._due or not self._is_heard(room):
             return
         self._due.add(room)
@@ -253,6 +258,11 @@ class RedisQueue(PubSubManager):  # type: ignore[misc]  # has no types
         except redis.RedisError:
             self._rests_until = time.monotonic() + REST_SECONDS
             log.warning("a push was lost: Redis does not answer")
+
+    def _handle_emit(self, message: dict[str, Any]) -> None:
+        if message.get("host_id") != self.host_id and str(message.get("room")).startswith("line:"):
+            sights.forget()  # another process changed it
+        super()._handle_emit(message)
 
     def _listen(self) -> Iterator[bytes]:
         while True:
@@ -293,7 +303,7 @@ def _version(what: str, id: str) -> str:
         return str(screens.console_state(id, now)["version"])
     with db.reading() as session:
         organization_id = session.scalars(select(Line.organization_id).where(Line.id == id)).one()
-    return str(screens.board_state(organization_id, now)["version"])
+    return sights.of(organization_id, now).state_version
 
 
 def _is_occupied(room: str) -> bool:

@@ -7,10 +7,11 @@ what only the pages show.
 from warmline.contacts.screens.peer import Asked, Console, console, console_state, consoles
 from warmline.contacts.screens.referrals import Results, results
 from warmline.contacts.screens.shared import version
-from warmline.contacts.screens.supervisor import board, board_state
+from warmline.contacts.screens.supervisor import Board, board, board_state, state_of
 
 __all__ = [
     "Asked",
+    "Board",
     "Console",
     "Results",
     "board",
@@ -19,5 +20,6 @@ __all__ = [
     "console_state",
     "consoles",
     "results",
+    "state_of",
     "version",
 ]

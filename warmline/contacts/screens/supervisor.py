@@ -103,7 +103,11 @@ class Board:
 
 def board_state(organization_id: str, now: datetime) -> dict[str, Any]:
     """The answer of `GET /board/state`."""
-    shown = board(organization_id, now)
+    return state_of(board(organization_id, now))
+
+
+def state_of(shown: Board) -> dict[str, Any]:
+    """What there is on a board, as JSON."""
     return versioned(
         {
             "waiting": [
