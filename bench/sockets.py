@@ -1,9 +1,10 @@
 """Many open consoles in a process of their own: each does what its page's scripts do, or is only told.
 
-Started by bench.consoles, which writes one line `number TAB kind TAB cookie` for each to its standard input; the kind
-is `console` or `board`. It prints `open` once all are, then, until its input ends, a line `number TAB what` for
-whatever happens to one: when it was told that something changed, by the clock that all processes of a machine share
-(time.monotonic), or `closed`, `silent` (a heartbeat was not answered), `unanswered` (a fetch was not).
+Started by bench.consoles, which writes one line for each to its standard input, `number TAB kind TAB peer TAB headers`,
+the kind being `console` or `board`, the headers JSON. It prints `open` once all are, then, until its input ends, a line
+`number TAB what` for whatever happens to one: when it was told that something changed, by the clock that all processes
+of a machine share (time.monotonic), or `closed`, `silent` (a heartbeat was not answered), `unanswered` (a request was
+not).
 
 A page that is `awake` does what its scripts do (warmline/static/live.js, console.js): a console says every 10 s that
 its peer is there and what it shows, and fetches if it is told that this is not what there is; a board fetches every
@@ -24,7 +25,7 @@ from html import unescape  # noqa: E402
 from http import HTTPStatus  # noqa: E402
 from http.client import HTTPConnection, HTTPException  # noqa: E402
 from typing import Any  # noqa: E402
-from urllib.parse import urlsplit  # noqa: E402
+from urllib.parse import urlencode, urlsplit  # noqa: E402
 
 import gevent  # noqa: E402
 import gevent.event  # noqa: E402
@@ -41,17 +42,17 @@ VERSION, NUMBERS = re.compile(r'data-version="(.*?)"'), re.compile(r'data-number
 class Page:
     """A browser's tab: a peer's console, or a board."""
 
-    def __init__(self, base: str, number: int, kind: str, cookie: str) -> None:
-        self._base, self.number, self._kind, self._cookie = base, number, kind, cookie
+    def __init__(self, base: str, number: int, kind: str, peer: str, headers: dict[str, str]) -> None:
+        self._base, self.number, self._kind, self._peer, self._headers = base, number, kind, peer, headers
         self._etag = ""
-        self._shown: dict[str, Any] = {"contact": ""}
+        self._shown: dict[str, Any] = {"contact": "", "numbers": None}
         self._must_fetch = gevent.event.Event()
         self._answer: gevent.event.AsyncResult[dict[str, object]] = gevent.event.AsyncResult()
 
     def open(self) -> None:
         """Connect the socket to the namespace `/`."""
-        url = self._base.replace("http", "ws", 1) + f"/socket.io/?EIO=4&transport=websocket&room={self.number}"
-        self._socket = websocket.create_connection(url, timeout=60, cookie=self._cookie or None)
+        url = self._base.replace("http", "ws", 1) + f"/socket.io/?EIO=4&transport=websocket&room={self._peer}"
+        self._socket = websocket.create_connection(url, timeout=60, cookie=self._headers.get("Cookie"))
         self._socket.settimeout(None)
         self._socket.recv()  # 0: engine.io's open
         self._socket.send("40")
@@ -88,28 +89,37 @@ class Page:
         try:
             answer = self._answer.get(timeout=ANSWER_SECONDS)
         except gevent.Timeout:
-            answer = {}
-        if "fresh" not in answer:
             print(f"{self.number}\tsilent", flush=True)
-        self._shown |= {"numbers": answer.get("numbers", self._shown.get("numbers"))}
+            body = urlencode(self._shown | {"numbers": json.dumps(self._shown["numbers"])})
+            answer = json.loads(self._request("POST", "heartbeat", body, {"Accept": "application/json"})[0] or "{}")
+        self._shown["numbers"] = answer.get("numbers", self._shown["numbers"])
         return answer.get("fresh")
 
     def _fetch_whenever(self) -> None:
         while self._must_fetch.wait():
             self._must_fetch.clear()
-            connection = HTTPConnection(urlsplit(self._base).netloc, timeout=60)
-            held = {"Cookie": self._cookie, "If-None-Match": self._etag}
-            try:
-                connection.request("GET", f"/{self._kind}/fragment", headers=held)
-                answer = connection.getresponse()
-                page = answer.read().decode()
-                if answer.status not in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED):
-                    raise HTTPException(answer.status)
-                self._take(page, answer.headers["ETag"])
-            except (OSError, HTTPException) as error:
-                print(f"{self.number}\tunanswered: {error!r}", flush=True)
-            finally:
-                connection.close()
+            self.load()
+
+    def load(self) -> None:
+        """Fetch what it shows, if that is not what it has."""
+        self._take(*self._request("GET", "fragment", None, {"If-None-Match": self._etag}))
+
+    def _request(self, method: str, what: str, body: str | None, more: dict[str, str]) -> tuple[str, str]:
+        """The answer and its ETag."""
+        connection = HTTPConnection(urlsplit(self._base).netloc, timeout=60)
+        form = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
+        try:
+            connection.request(method, f"/{self._kind}/{what}", body, self._headers | more | form)
+            answer = connection.getresponse()
+            page = answer.read().decode()
+            if answer.status not in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED):
+                raise HTTPException(answer.status)
+            return page, answer.headers["ETag"] or ""
+        except (OSError, HTTPException):
+            print(f"{self.number}\tunanswered", flush=True)
+            return "", ""
+        finally:
+            connection.close()
 
     def _take(self, page: str, etag: str) -> None:
         self._etag = etag
@@ -123,9 +133,12 @@ def main() -> None:
     asked = gevent.fileobject.FileObject(sys.stdin.fileno(), "r", close=False)
     pages = []
     while line := asked.readline().rstrip("\n"):
-        number, kind, cookie = line.split("\t")
-        pages.append(Page(base, int(number), kind, cookie))
-    gevent.pool.Pool(AT_ONCE).map(Page.open, pages)
+        number, kind, peer, headers = line.split("\t")
+        pages.append(Page(base, int(number), kind, peer, json.loads(headers)))
+    crowd = gevent.pool.Pool(AT_ONCE)
+    if is_awake:
+        crowd.map(Page.load, pages)
+    crowd.map(Page.open, pages)
     print("open", flush=True)
     for place, page in enumerate(pages):
         gevent.spawn(page.listen)

@@ -38,6 +38,7 @@ CALLERS = [f"+1404555{number:04}" for number in range(100, 200)]
 
 _sids = count(1)
 _callers = cycle(CALLERS)
+_writers = cycle(range(100, 200))
 
 
 def sid(prefix: str) -> str:
@@ -59,6 +60,15 @@ def texts(base: str, most: int) -> list[Ask]:
     """Texts of one thread that waits."""
     form = {"From": CALLERS[0], "To": GEORGIA, "Body": "Is anybody there?"}
     return [signed(base, "/twilio/sms/incoming", form | {"MessageSid": sid("SM")}) for _ in range(most)]
+
+
+def threads(base: str, most: int) -> list[Ask]:
+    """Texts of as many people, all of whom then wait, or wait already."""
+    form = {"To": GEORGIA, "Body": "Is anybody there?"}
+    return [
+        signed(base, "/twilio/sms/incoming", form | {"MessageSid": sid("SM"), "From": f"+1770555{next(_writers):04}"})
+        for _ in range(most)
+    ]
 
 
 class Lines:

@@ -24,7 +24,7 @@ from warmline.contacts import availability
 from warmline.models import Account, LoginSession, Peer, Presence
 from warmline.models.base import Keys
 from warmline.people import accounts
-from warmline.web import live
+from warmline.web import heartbeats, live
 
 pytestmark = pytest.mark.both
 
@@ -193,12 +193,13 @@ def test_a_heartbeat_that_was_not_written_is_not_answered(monkeypatch: pytest.Mo
 
     monkeypatch.setitem(live._open, "socket", live.Console("login", someone))
     monkeypatch.setattr(availability, "all_seen", fails)
+    monkeypatch.setattr(heartbeats, "_gathers", True)
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(live.heartbeat, "socket", {"version": "1"})
-        eventually(lambda: live._heard)
+        eventually(lambda: heartbeats._heard)
         assert live.heartbeat("socket", {"version": "1"}) == {}, "a second waits for the first"
         with pytest.raises(OSError, match="away"):
-            live.write_heartbeats()
+            heartbeats.write()
         assert first.result(PATIENCE) == {}
     assert live.heartbeat("another socket") == {}
 
@@ -227,7 +228,7 @@ def test_a_connection_that_brings_one_request_after_another_lets_others_have_the
 
 def test_a_board_that_changes_again_and_again_is_read_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[str, float]] = []
-    monkeypatch.setattr(live, "_version", lambda what, id: "1")
+    monkeypatch.setattr(live, "_version", lambda what, id, not_before: "1")
     pushes = live.Pushes(
         lambda event, told_of, room: told.append((room, time.monotonic())), lambda room: True, board_pause=QUIET
     )
@@ -259,6 +260,16 @@ def test_a_push_reaches_the_other_process_and_redis_may_die(two_webs: tuple[str,
     listener = listen(there)
     post(here, "/console/status", status="break")
     eventually(lambda: listener.told)
+
+    # What a board of the other process shows is read anew, however lately it was
+    watches = Browser(two, "supervisor@example.org")
+    board = listen(watches)
+    for status, words in (("meeting", "Meeting"), ("training", "Training")):
+        assert words not in watches.get(f"{two}/board/fragment").text.split('id="peers"')[1]
+        board.told.clear()
+        post(here, "/console/status", status=status)
+        eventually(lambda: board.told)
+        assert words in watches.get(f"{two}/board/fragment").text.split('id="peers"')[1]
 
     redis_server.kill()
     began = time.monotonic()

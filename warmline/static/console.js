@@ -27,12 +27,14 @@ function fragmentUrl() {
 const { refresh } = live({ root: page, url: fragmentUrl, isFresh, changed, gone });
 
 // That a peer is here, and what their page shows: the server writes down the one, and says whether the other is what
-// there is. A socket may look connected when nothing arrives any more, so it has to answer.
+// there is. A socket may look connected when nothing arrives any more, so it has to answer. Throws Refusal.
 async function isFresh(socket) {
   const { version } = page.firstElementChild.dataset;
   const shown = { version, contact: opened, numbers: waiting.numbers() };
-  const answer = socket.connected ? await ask(socket, shown) : {};
-  if (!("fresh" in answer)) send(page.dataset.heartbeat, {}).catch(() => {}); // the fetch says what is wrong
+  let answer = socket.connected ? await ask(socket, shown) : {};
+  if (!("fresh" in answer)) {
+    answer = await send(page.dataset.heartbeat, { ...shown, numbers: JSON.stringify(shown.numbers) });
+  }
   if (answer.numbers && page.firstElementChild.dataset.version === version) waiting.show(answer.numbers);
   return answer.fresh;
 }

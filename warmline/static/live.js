@@ -18,15 +18,22 @@ const AWAY_MS = 20_000; // a silence that long is worth a word
 const ticker = new Worker(new URL("ticker.js", import.meta.url));
 
 // `root` holds the fragment; `url()` names it; `isFresh(socket)` promises whether the server says that the page shows
-// what there is; `changed()` runs after each new version; `gone()` when there is nothing at that address any more.
-// Returns `refresh()`, whose promise is done when the page is fresh.
+// what there is, or throws a Refusal; `changed()` runs after each new version; `gone()` when there is nothing at that address any more.
+// Returns `refresh()`, for whoever has just changed something; its promise is done when the page is fresh.
 export function live({ root, url, isFresh = null, changed = () => {}, gone = () => location.assign(root.dataset.page) }) {
   const socket = io({ transports: ["websocket"] });
   let etag = null;
   let shownUrl = url();
   let lostAt = null; // since when the server was not heard, or this computer slept
   let wanted = false;
+  let anew = false;
   let running = null;
+
+  // What others were shown a moment ago will do for whoever is told of a change, but not for whoever made it.
+  function changedHere() {
+    anew = true;
+    return refresh();
+  }
 
   function refresh() {
     wanted = true;
@@ -46,8 +53,10 @@ export function live({ root, url, isFresh = null, changed = () => {}, gone = () 
   async function once() {
     const asked = url();
     const askedAt = Date.now();
+    const address = anew ? `${asked}${asked.includes("?") ? "&" : "?"}anew` : asked;
+    anew = false;
     try {
-      const answer = await readFragment(asked, asked === shownUrl ? etag : null);
+      const answer = await readFragment(address, asked === shownUrl ? etag : null);
       if (asked !== url()) {
         wanted = true; // the person went elsewhere meanwhile
         return;
@@ -105,9 +114,13 @@ export function live({ root, url, isFresh = null, changed = () => {}, gone = () 
   }
 
   async function check() {
-    if (!(await isFresh(socket))) return refresh();
-    etag = null; // what the socket has told since has none
-    return good();
+    try {
+      if (!(await isFresh(socket))) return refresh();
+      etag = null; // what it was told since has none
+      return good();
+    } catch (refusal) {
+      return refusal.status ? refresh() : failed(refusal);
+    }
   }
 
   const look = isFresh ? check : refresh;
@@ -122,7 +135,7 @@ export function live({ root, url, isFresh = null, changed = () => {}, gone = () 
   onWaking(refresh, lost);
   learnFromPage(root.firstElementChild.dataset.now);
   draw();
-  return { refresh };
+  return { refresh: changedHere };
 }
 
 // Runs `act` again and again, also while the page is hidden.

@@ -1,11 +1,12 @@
 """The supervisors' board: who waits on each line, and what each peer does."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from babel import dates
-from flask import Blueprint, jsonify, render_template, url_for
+from flask import Blueprint, jsonify, render_template, request, stream_template, url_for
 from flask.typing import ResponseReturnValue
 
 from warmline import clock
@@ -37,14 +38,18 @@ def page() -> ResponseReturnValue:
 @blueprint.get("/fragment")
 @access.role("supervisor", "admin")
 def fragment() -> ResponseReturnValue:
-    """What changes on the page; 304 while it is the version that the browser has."""
+    """What changes on the page; 304 while it is the version that the browser has.
+
+    Whoever has just changed something asks for it `anew`; else what another board was shown a moment ago will do.
+    """
     now = clock.now()
-    sight = sights.of(access.account().organization_id, now)
+    not_before = time.monotonic() if "anew" in request.args else None
+    sight = sights.of(access.account().organization_id, now, not_before)
 
-    def render() -> str:
-        return render_template("board/_live.html", view=sight.view, now=sight.at, csrf_token=lambda: HOLE)
+    def pieces() -> Iterator[str]:
+        return stream_template("board/_live.html", view=sight.view, now=sight.at, csrf_token=lambda: HOLE)
 
-    return fresh(sight.version, lambda: sight.page(language.chosen(), render, now))
+    return fresh(sight.version, lambda: sight.page(language.chosen(), pieces, now))
 
 
 @blueprint.get("/state")

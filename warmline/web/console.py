@@ -3,7 +3,9 @@
 Without a script every button is a plain form that leads back to the page; a script asks for JSON.
 """
 
-from flask import Blueprint, current_app, jsonify, redirect, render_template, request, url_for
+import json
+
+from flask import Blueprint, abort, current_app, g, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from warmline import clock
@@ -11,7 +13,7 @@ from warmline.contacts import availability, messages, offers, parting, rememberi
 from warmline.contacts.screens import why as reasons
 from warmline.models import Channel
 from warmline.telephony.twilio_gateway import softphone_token
-from warmline.web import access, referrals
+from warmline.web import access, heartbeats, referrals
 from warmline.web.errors import wants_json
 from warmline.web.fragment import fresh
 
@@ -71,9 +73,10 @@ def ready() -> ResponseReturnValue:
 @blueprint.post("/heartbeat")
 @access.role("peer")
 def heartbeat() -> ResponseReturnValue:
-    """Presence for a console without a socket."""
-    availability.seen(access.peer(), clock.now())
-    return _done()
+    """What a console says through its socket, for one that has none or gets no answer there."""
+    shown = request.form.to_dict() | {"numbers": _json(request.form.get("numbers"))}
+    answer = heartbeats.ask(f"request {g.request_id}", access.peer(), shown)
+    return _done(**answer) if answer else abort(503)
 
 
 @blueprint.post("/offers/<offer_id>/accept")
@@ -188,7 +191,14 @@ def _afterwards() -> wrapup.Afterwards:
     return wrapup.Afterwards(bool(request.form.get("heavy")), request.form.get("apart", ""), request.form.get("exempt"))
 
 
-def _done(**answer: str) -> ResponseReturnValue:
+def _json(words: str | None) -> object:
+    try:
+        return json.loads(words or "")
+    except (ValueError, RecursionError):
+        return None
+
+
+def _done(**answer: object) -> ResponseReturnValue:
     if wants_json():
         return jsonify(ok=True, **answer)
     return redirect(url_for("console.page"), 303)

@@ -8,8 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import redis
@@ -22,21 +21,19 @@ from socketio.pubsub_manager import PubSubManager
 from sqlalchemy import select
 
 from warmline import clock, db, push
-from warmline.contacts import availability, screens
+from warmline.contacts import screens
 from warmline.models import Line, Peer, Role
 from warmline.people import accounts
-from warmline.web import access, sight
+from warmline.web import access, heartbeats, sight
 from warmline.web.security import REDIS_SECONDS
 from warmline.web.sight import sights
 
-# Heartbeats wait for each other so long: one commit for all, which on SQLite stops the process, and one look.
-GATHER_SECONDS = 0.25
-ANSWER_SECONDS = 10  # how long one may wait in all; no page waits as long (static/console.js)
-AT_ONCE = 50  # consoles that are looked for before others have their turn
 SWEEP_SECONDS = 3
 REST_SECONDS = 1  # how long a Redis that failed is left alone
-# Between two looks for the same board: with hundreds of peers each takes longer than the webhook that is the reason.
+# Between two looks for the same board, at least: with hundreds of peers each takes longer than the webhook that is the
+# reason, and so do the boards that then fetch it.
 BOARD_SECONDS = 0.25
+BOARD_PAUSE = 10  # times as long as the look took
 
 log = logging.getLogger(__name__)
 socketio = SocketIO()
@@ -50,23 +47,7 @@ class Console:
     peer: Peer | None
 
 
-@dataclass(slots=True)
-class Beat:
-    """A heartbeat that is not written yet: what its page shows, and the answer that it waits for."""
-
-    peer: Peer
-    version: str | None
-    contact: str | None
-    numbers: object
-    answer: "Future[dict[str, Any]]" = field(default_factory=Future)
-
-    @property
-    def asked(self) -> screens.Asked:
-        return self.peer.id, self.contact
-
-
 _open: dict[str, Console] = {}
-_heard: dict[str, Beat] = {}  # by socket: no page has two
 
 
 def use(app: Flask, *, gevented: bool, origins: list[str], redis_url: str | None) -> None:
@@ -113,35 +94,10 @@ def sweep() -> None:
             drop(ended)
 
 
-def write_heartbeats() -> None:
-    """Store who was heard since the latest time, and answer each page: whether what it shows is what there is."""
-    beats = list(_heard.values())
-    _heard.clear()
-    try:
-        if beats:
-            availability.all_seen({beat.peer.id: beat.peer for beat in beats}.values(), clock.now())
-        for first in range(0, len(beats), AT_ONCE):
-            some = beats[first : first + AT_ONCE]
-            shown = screens.consoles({beat.asked for beat in some if beat.version}, clock.now())
-            for beat in some:
-                beat.answer.set_result(_answer(beat, shown.get(beat.asked)))
-            time.sleep(0)
-    finally:
-        for beat in beats:
-            beat.answer.cancel()  # of those that nobody answered: their pages ask by themselves
-
-
-def _answer(beat: Beat, shown: screens.Console | None) -> dict[str, Any]:
-    if shown is None or shown.version != beat.version:
-        return {"fresh": False}
-    if shown.numbers != beat.numbers:
-        return {"fresh": True, "numbers": shown.numbers}
-    return {"fresh": True}
-
-
 def run() -> None:
     """Whatever this process does for its sockets again and again."""
-    for act, seconds in ((write_heartbeats, GATHER_SECONDS), (sweep, SWEEP_SECONDS)):
+    heartbeats.gather()
+    for act, seconds in ((heartbeats.write, heartbeats.GATHER_SECONDS), (sweep, SWEEP_SECONDS)):
         socketio.start_background_task(_forever, act, seconds)
 
 
@@ -177,22 +133,9 @@ def disconnected(*_: Any) -> None:
 
 
 def heartbeat(sid: str, shown: object = None, *_: object) -> dict[str, Any]:
-    """The peer's console is there, and shows this. Whether the login lasts is the sweep's question.
-
-    Answers once that is written: `fresh`, whether the page shows what there is, and `numbers` of those who wait, if
-    only they have changed. Without an answer in time, or without `fresh` in it, the page must fetch.
-    """
+    """The peer's console is there, and shows this. Whether the login lasts is the sweep's question."""
     console = _open.get(sid)
-    if console is None or console.peer is None or sid in _heard:
-        return {}
-    page = shown if isinstance(shown, dict) else {}
-    beat = _heard[sid] = Beat(
-        console.peer, _words(page.get("version")), _words(page.get("contact")), page.get("numbers")
-    )
-    try:
-        return beat.answer.result(ANSWER_SECONDS)
-    except (CancelledError, TimeoutError):
-        return {}
+    return heartbeats.ask(sid, console.peer, shown) if console is not None and console.peer is not None else {}
 
 
 @socketio.on_error_default
@@ -207,30 +150,32 @@ class Pushes:
         self._emit = emit
         self._is_heard = is_heard
         self._board_pause = board_pause
-        self._due: set[str] = set()
-        self._read_at: dict[str, float] = {}  # by the room of a board
+        self._due: dict[str, float] = {}  # the rooms that are to be told, with the latest reason's time
+        self._rests_until: dict[str, float] = {}  # by the room of a board
         self._turn = threading.Lock()
 
     def __call__(self, room: str, what: str, id: str) -> None:
         """Emit `changed` to a room.
 
-        1. If it is a board's, what was seen of it so far is out of date.
-        2. If nobody is in the room, do nothing; reading for nobody would cost each webhook as much as its own work.
-        3. If a push to the room has yet to read, leave it at that: it will see what was just committed.
-        4. If it is a board's, which was read just now, wait a moment for others.
-        5. Wait for one's turn, read the version, emit.
+        1. If nobody is in the room, do nothing; reading for nobody would cost each webhook as much as its own work.
+        2. If a push to the room has yet to read, leave it at that: it will see what was just committed.
+        3. If it is a board's, which was read just now, wait a moment for others.
+        4. Wait for one's turn, read the version, emit.
         """
-        if what == "board":
-            sights.forget()
-        if room in self._due or not self._is_heard(room):
+        waits = room in self._due
+        if not waits and not self._is_heard(room):
             return
-        self._due.add(room)
+        self._due[room] = time.monotonic()
+        if waits:
+            return
         if what == "board":
-            time.sleep(max(0, self._read_at.get(room, 0) + self._board_pause - time.monotonic()))
-            self._read_at[room] = time.monotonic()
+            time.sleep(max(0, self._rests_until.get(room, 0) - time.monotonic()))
         with self._turn:
-            self._due.discard(room)
-            version = _version(what, id)
+            began = time.monotonic()
+            version = _version(what, id, self._due.pop(room))
+            if what == "board" and self._board_pause:
+                ended = time.monotonic()
+                self._rests_until[room] = ended + max(self._board_pause, BOARD_PAUSE * (ended - began))
         self._emit("changed", {"what": what, "id": id, "version": version}, room=room)
 
 
@@ -261,7 +206,7 @@ class RedisQueue(PubSubManager):  # type: ignore[misc]  # has no types
 
     def _handle_emit(self, message: dict[str, Any]) -> None:
         if message.get("host_id") != self.host_id and str(message.get("room")).startswith("line:"):
-            sights.forget()  # another process changed it
+            sights.changed()
         super()._handle_emit(message)
 
     def _listen(self) -> Iterator[bytes]:
@@ -276,10 +221,6 @@ class RedisQueue(PubSubManager):  # type: ignore[misc]  # has no types
             except redis.RedisError:
                 log.warning("pushes of other processes are lost: Redis does not answer")
                 time.sleep(REST_SECONDS)
-
-
-def _words(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 def _without_noise(inner: Callable[..., Any]) -> Callable[..., Any]:
@@ -297,13 +238,13 @@ def _without_noise(inner: Callable[..., Any]) -> Callable[..., Any]:
     return serve
 
 
-def _version(what: str, id: str) -> str:
+def _version(what: str, id: str, not_before: float) -> str:
     now = clock.now()
     if what == "console":
         return str(screens.console_state(id, now)["version"])
     with db.reading() as session:
         organization_id = session.scalars(select(Line.organization_id).where(Line.id == id)).one()
-    return sights.of(organization_id, now).state_version
+    return sights.of(organization_id, now, not_before).state_version
 
 
 def _is_occupied(room: str) -> bool:

@@ -219,7 +219,7 @@ def console_state(peer_id: str, now: datetime) -> dict[str, Any]:
     return versioned(
         {
             "status": peer.status,
-            "rests_until": iso(resting_until(peer, now)),
+            "rests_until": iso(resting_until(peer.rests_until, now)),
             "activity": _activity(offers, contacts),
             "offers": [
                 {
@@ -297,7 +297,7 @@ def _activity(offers: tuple[OfferCard, ...], contacts: tuple[ContactEntry, ...])
 
 
 def _rest(peer: Peer, contacts: tuple[ContactEntry, ...], shift: tuple[ShiftLine, ...], now: datetime) -> Rest | None:
-    until = resting_until(peer, now)
+    until = resting_until(peer.rests_until, now)
     zones = [*(entry.zone for entry in contacts), *(line.zone for line in shift), "UTC"]
     return Rest(until, zones[0]) if until is not None else None
 

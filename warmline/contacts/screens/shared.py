@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from routing.states import LIVE_ENGAGEMENT, EngagementState
-from warmline.models import Peer
 
 OPEN_ENGAGEMENT = (*LIVE_ENGAGEMENT, EngagementState.WRAPPING)
 
@@ -22,9 +21,9 @@ def versioned(answer: dict[str, Any]) -> dict[str, Any]:
     return {"version": hashlib.sha256(canonical.encode()).hexdigest(), **answer}
 
 
-def resting_until(peer: Peer, now: datetime) -> datetime | None:
+def resting_until(rests_until: datetime | None, now: datetime) -> datetime | None:
     """Until when a peer rests; None for one who does not, or no more."""
-    return peer.rests_until if peer.rests_until is not None and now < peer.rests_until else None
+    return rests_until if rests_until is not None and now < rests_until else None
 
 
 def iso(at: datetime | None) -> str | None:

@@ -285,7 +285,16 @@ def _waiting(
 def peer_rows(session: Session, organization_id: str, now: datetime) -> tuple[PeerRow, ...]:
     """Every peer of the organization, by name."""
     peers = session.execute(
-        select(Peer, Presence.seen_at)
+        select(
+            Peer.id,
+            Peer.name,
+            Peer.status,
+            Peer.status_reason,
+            Peer.status_at,
+            Peer.idle_since,
+            Peer.rests_until,
+            Presence.seen_at,
+        )
         .outerjoin(Presence, Presence.peer_id == Peer.id)
         .where(Peer.organization_id == organization_id)
     ).all()
@@ -314,17 +323,17 @@ def peer_rows(session: Session, organization_id: str, now: datetime) -> tuple[Pe
             peer,
             engagements[peer.id],
             offers.get(peer.id),
-            present=is_present(seen_at, now),
-            rests_until=resting_until(peer, now),
+            present=is_present(peer.seen_at, now),
+            rests_until=resting_until(peer.rests_until, now),
             lines=tuple(sorted(lines[peer.id])),
         )
-        for peer, seen_at in peers
+        for peer in peers
     ]
     return tuple(sorted(rows, key=lambda row: row.name))
 
 
 def _peer_row(
-    peer: Peer,
+    peer: Any,
     engagements: list[Engagement],
     offered_at: datetime | None,
     *,
