@@ -1,4 +1,4 @@
-"""A thousand open consoles: how quick a push is, what a console weighs, and whether calls and texts notice.
+"""A thousand open consoles: how quick a push is, what a console weighs, and whether calls notice.
 
 Beside a bare Flask-SocketIO server under the same gunicorn, with as many sockets. python -m bench.consoles --help
 """
@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright
 from bench.load import Connections, Times, ask, rate, steadily
 from bench.product import ROOT, House, Seat, Served, each_kind, served
 from bench.report import figure, heading, ratio
-from bench.webhooks import calls, ends, texts, threads
+from bench.webhooks import calls, ends, first_waits, texts
 from tests.servers import chromium_path
 
 PUSH_GOAL = 2  # times the bare server's p99
@@ -29,6 +29,7 @@ BUSY_GOAL = 1.5  # times p99 without consoles
 QUEUE_GOAL = 1.1  # times the memory with the shortest queue
 OFFER_GOAL = 150  # milliseconds, at the 95th percentile, from the press of Available, which is before any commit
 PATIENCE_SECONDS = 10
+BEAT_SECONDS = 10  # between two heartbeats of a console
 SETTLE_SECONDS = 2
 PUSHES_PER_SECOND = 50
 # Webhooks: ten times as many as a thousand peers could answer, and few enough that none waits for the one before, which
@@ -142,36 +143,42 @@ def pushes(house: House, ours: Served, seats: list[Seat], runs: int, count: int)
 
 
 def meanwhile(house: House, ours: Served, seats: list[Seat], boards: int, runs: int, seconds: float) -> int:
-    """Calls, and texts of people who then wait: how many were not answered, or consoles."""
-    alone, beside, complaints = [], [], 0
+    """Webhooks beside consoles at work, and boards if any: how many were not answered, or questions of consoles."""
+    alone, beside, complaints = [], [], Counter[str]()
     board = house.supervisor()
-    webhooks(ours, seconds)  # the first only warm up
+    webhooks(ours, seconds, boards > 0)  # the first only warm up
     for _ in range(runs):
-        alone.append(webhooks(ours, seconds))
+        alone.append(webhooks(ours, seconds, boards > 0))
         with sockets(ours.base, seats, [board] * boards, awake=True) as pages:
             time.sleep(SETTLE_SECONDS)
-            beside.append(webhooks(ours, seconds))
-            complaints += pages.complaints.total()
+            beside.append(webhooks(ours, seconds, boards > 0))
+            complaints += pages.complaints
         time.sleep(1)  # the sockets end
-    heading(
-        f"{PER_SECOND} calls and texts a second beside {len(seats)} consoles and {boards} boards at work, medians of "
-        f"{runs} runs in turns"
-    )
+    watched = f" and {boards} boards, one of ten being a caller in line" if boards else ""
+    heading(f"{PER_SECOND} webhooks a second beside {len(seats)} consoles{watched}: medians of {runs} runs in turns")
     figure("without consoles", medians_of(alone))
     ratio("with consoles", medians_of(beside), worst_of(beside) / worst_of(alone), "of it", at_most=BUSY_GOAL)
-    errors = sum(times.errors for times in alone + beside) + complaints
+    late = complaints.pop("silent", 0)
+    figure("heartbeats answered too late", f"{late} of about {runs * seconds * len(seats) / BEAT_SECONDS:.0f}")
+    errors = sum(times.errors for times in alone + beside) + complaints.total()
     figure("errors", str(errors), "0", missed=errors > 0)
     return errors
 
 
-def webhooks(server: Served, seconds: float) -> Times:
-    """Half of them calls, half texts."""
-    count = max(2, int(PER_SECOND * seconds / 2))
-    asks, sids = calls(server.base, count)
-    times = steadily(
-        [each for both in zip(asks, threads(server.base, count), strict=True) for each in both], PER_SECOND
-    )
-    rate(ends(server.base, sids))
+def webhooks(server: Served, seconds: float, is_watched: bool) -> Times:
+    """Calls that come in; and for one of ten the first request for wait audio, of which boards are told.
+
+    Two callers in line a second are more than a thousand peers can answer. Such a request costs what it costs to
+    estimate a wait for that many, with consoles or without. (No texts: nobody would take our answers to them here, and
+    each would be repeated.)
+    """
+    most = max(2, int(PER_SECOND * seconds))
+    waits, waiting = first_waits(server.base, most // 10 or 1) if is_watched else ([], [])
+    asks, sids = calls(server.base, most - len(waits))
+    for number, each in enumerate(waits):
+        asks.insert(number * 10, each)
+    times = steadily(asks, PER_SECOND)
+    rate(ends(server.base, sids + waiting))
     return times
 
 
@@ -236,7 +243,7 @@ def main() -> int:
     parser.add_argument("--boards", type=int, default=10)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--pushes", type=int, default=100, help="in each run")
-    parser.add_argument("--seconds", type=float, default=10, help="of webhooks in each run")
+    parser.add_argument("--seconds", type=float, default=6, help="of webhooks in each run")
     parser.add_argument("--offers", type=int, default=60)
     parser.add_argument("--waiting", type=int, nargs="+", default=[100, 10_000], help="contacts in line")
     parser.add_argument("--size", type=int, default=200, help="requests of each kind at each length")
@@ -248,7 +255,8 @@ def main() -> int:
             with served("bench.emitter:create_app()", house.url) as ours:
                 heading(databases.kind)
                 pushes(house, ours, seats[::2], chosen.runs, chosen.pushes)
-                errors += meanwhile(house, ours, seats, chosen.boards, chosen.runs, chosen.seconds)
+                for boards in (0, chosen.boards):
+                    errors += meanwhile(house, ours, seats, boards, chosen.runs, chosen.seconds)
                 offers(house, ours, seats[:100], chosen.offers)
                 memory(house, ours, seats[:100], chosen.waiting, chosen.size)
     return min(errors, 1)

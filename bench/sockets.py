@@ -19,6 +19,7 @@ monkey.patch_all()  # before what it patches is imported: hence the late imports
 
 import json  # noqa: E402
 import re  # noqa: E402
+import resource  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 from html import unescape  # noqa: E402
@@ -130,6 +131,8 @@ class Page:
 
 def main() -> None:
     base, is_awake = sys.argv[1], sys.argv[2] == "awake"
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # a socket each, and requests
     asked = gevent.fileobject.FileObject(sys.stdin.fileno(), "r", close=False)
     pages = []
     while line := asked.readline().rstrip("\n"):

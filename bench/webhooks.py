@@ -22,7 +22,7 @@ from bench.report import figure, heading, ratio
 from routing.facts import MakeOffer
 from routing.states import EngagementState, OfferState, PeerStatus
 from warmline import clock, db
-from warmline.contacts import dispatch
+from warmline.contacts import dispatch, intake
 from warmline.models import Engagement, Offer, Peer, Presence
 
 PER_SECOND = 100
@@ -38,7 +38,6 @@ CALLERS = [f"+1404555{number:04}" for number in range(100, 200)]
 
 _sids = count(1)
 _callers = cycle(CALLERS)
-_writers = cycle(range(100, 200))
 
 
 def sid(prefix: str) -> str:
@@ -62,13 +61,16 @@ def texts(base: str, most: int) -> list[Ask]:
     return [signed(base, "/twilio/sms/incoming", form | {"MessageSid": sid("SM")}) for _ in range(most)]
 
 
-def threads(base: str, most: int) -> list[Ask]:
-    """Texts of as many people, all of whom then wait, or wait already."""
-    form = {"To": GEORGIA, "Body": "Is anybody there?"}
-    return [
-        signed(base, "/twilio/sms/incoming", form | {"MessageSid": sid("SM"), "From": f"+1770555{next(_writers):04}"})
-        for _ in range(most)
-    ]
+def first_waits(base: str, most: int) -> tuple[list[Ask], list[str]]:
+    """The first requests for wait audio of calls that have just come in, and their SIDs."""
+    sids = [sid("CA") for _ in range(most)]
+    asks = []
+    for call in sids:
+        contact = intake.receive(call, next(_callers), GEORGIA, clock.now())
+        assert contact
+        form = {"CallSid": call, "QueueSid": "QU" + "1" * 32, "QueueTime": "0"}
+        asks.append(signed(base, f"/twilio/voice/contacts/{contact.id}/wait", form))
+    return asks, sids
 
 
 class Lines:

@@ -21,8 +21,9 @@ ROWS = {
         "offer accepted", "incoming text", "F", "ours", "errors",
     ],
     "consoles": [
-        "bare emit", "ours", "memory of a bare socket", "memory of a console", "without consoles", "with consoles",
-        "errors", "p50", "p95", "5 waiting", "20 waiting",
+        "bare emit", "ours", "memory of a bare socket", "memory of a console",
+        *2 * ["without consoles", "with consoles", "heartbeats answered too late", "errors"],
+        "p50", "p95", "5 waiting", "20 waiting",
     ],
     "claims": [
         *(f"{length} waiting, 5 {whose}" for whose in ("on shift", "there", "free") for length in (10, 30)),

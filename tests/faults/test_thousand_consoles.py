@@ -33,7 +33,7 @@ __all__ = ["postgres_template"]
 
 PEERS = 980
 BOARDS = 20  # these are told of every call
-CALLS = 10  # three webhooks each; half as many again in a row
+CALLS = 20  # three webhooks each
 USUAL_LIMIT = 1024  # open files that many systems allow a process which does not ask for more
 
 
@@ -41,30 +41,25 @@ USUAL_LIMIT = 1024  # open files that many systems allow a process which does no
 def test_a_thousand_consoles_do_not_slow_a_webhook(postgres: Databases, postgres_template: str, limited: None) -> None:
     """Two products with the same people are asked in turn, so that whatever else this machine does slows both.
 
-    First each webhook waits until every board was told of the one before, so that what is measured is whether it waits
-    for its own push; then they come in a row, beside the pushes of those before.
+    They come in a row, so each comes beside the pushes of those before it, and what boards then fetch; of whoever is
+    only called in, boards are not told, and that is quicker.
     """
     busy = postgres.database(template=postgres_template)
     seats = people(busy)
     peers, boards = seats[:PEERS], seats[PEERS:]
-    everybody_who_watches = set(range(PEERS, len(seats)))
     quiet = postgres.database(template=busy)
-    alone, in_a_row = Times(), Times()
+    times = Times()
     with serve(quiet) as none, serve(busy) as many, sockets(many, peers, boards, awake=True) as pages:
         await_heartbeats(busy, clock.now())
+        pages.forget()
         for number in range(CALLS):
             for (without, _), (beside, is_news) in zip(call(none, number), call(many, number), strict=True):
                 if is_news:
-                    alone.add(without, beside)
-                    pages.all_told(everybody_who_watches)
-                pages.forget()
-        for number in range(CALLS, CALLS + CALLS // 2):
-            for (without, _), (beside, _) in zip(call(none, number), call(many, number), strict=True):
-                in_a_row.add(without, beside)
+                    times.add(without, beside)
+        pages.all_told(set(range(PEERS, len(seats))))
         assert pages.complaints["closed"] == pages.complaints["unanswered"] == 0, pages.complaints
-    print(f"webhooks alone: {alone}; in a row: {in_a_row}")
-    assert alone.ratio < 3, "a webhook waits for its push"
-    assert in_a_row.ratio < 6, "pushes leave no time for webhooks"
+    print(times)
+    assert times.ratio < 3, "a webhook waits for its push, or pushes leave no time for it"
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ REST_SECONDS = 1  # how long a Redis that failed is left alone
 # Between two looks for the same board, at least: with hundreds of peers each takes longer than the webhook that is the
 # reason, and so do the boards that then fetch it.
 BOARD_SECONDS = 0.25
-BOARD_PAUSE = 10  # times as long as the look took
+BOARD_PAUSE = 20  # times as long as the look took
 
 log = logging.getLogger(__name__)
 socketio = SocketIO()
