@@ -37,6 +37,8 @@ TEXTS = "tests/contacts/test_texts.py::test_"
 HOURS = "tests/contacts/test_calling_hours.py::test_"
 BOOKING = "tests/web/test_calling_back.py::test_"
 UNHEARD = "tests/contacts/test_unheard_calls.py::test_"
+BEATS = "tests/web/test_heartbeats.py::test_"
+SIGHTS = "tests/web/test_sight.py::test_"
 
 
 # Has imported nothing of ours: that is the mutant's own.
@@ -1023,6 +1025,48 @@ MUTANTS = [
         "        abort(401)\n    csrf.protect()\n",
         "        abort(401)\n",
         ACCESS + "without_a_token_nothing_is_changed[sqlite]",
+    ),
+    Mutant(
+        "a page that shows something else must fetch",
+        "warmline/web/heartbeats.py",
+        "    if there_is is None or there_is.version != beat.version:\n",
+        "    if there_is is None:\n",
+        BEATS + "whatever_else_changes_is_to_be_fetched[sqlite]",
+    ),
+    Mutant(
+        "nobody hears of a contact in which they have no part",
+        "warmline/contacts/screens/peer.py",
+        "        if entry is not None or wish is None\n",
+        "",
+        BEATS + "a_page_that_shows_what_there_is_is_told_so[sqlite]",
+    ),
+    Mutant(
+        "a caller more does not make every console fetch",
+        "warmline/contacts/screens/peer.py",
+        "replace(line, waiting=0, longest_since=None)",
+        "line",
+        BEATS + "how_many_wait_is_told_apart[sqlite]",
+    ),
+    Mutant(
+        "whoever has changed something looks anew",
+        "warmline/web/board.py",
+        'time.monotonic() if "anew" in request.args else None',
+        "None",
+        SIGHTS + "a_push_comes_with_what_there_is_and_whoever_made_the_change_sees_it_before[sqlite]",
+    ),
+    Mutant(
+        "a push looks anew",
+        "warmline/web/live.py",
+        "sights.of(organization_id, now, not_before)",
+        "sights.of(organization_id, now)",
+        SIGHTS + "a_push_comes_with_what_there_is_and_whoever_made_the_change_sees_it_before[sqlite]",
+    ),
+    Mutant(
+        "what another process has changed is looked at anew",
+        "warmline/web/sight.py",
+        "max(since, self._changed_at)",
+        "since",
+        SIGHTS + "whoever_looks_at_the_same_moment_sees_the_same_look",
     ),
 ]
 

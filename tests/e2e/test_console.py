@@ -151,6 +151,23 @@ def test_an_offer_is_accepted_in_the_tab_without_the_phone(enter: Enter, caller:
     expect(call(first)).to_contain_text("On the call in another tab")
 
 
+def test_a_caller_more_is_seen_without_fetching_the_page(enter: Enter, caller: Caller) -> None:
+    peer = enter("peer1")
+    choose(peer, "Break")
+    expect(peer.locator("#connection")).to_have_text("Live")
+    panel = peer.get_by_role("region", name="Waiting on my lines")
+    expect(panel).to_contain_text("Nobody is waiting.")
+    fetched: list[str] = []
+    peer.on("request", lambda request: fetched.append(request.url))
+    waits(caller)
+    expect(panel).to_have_text(re.compile(r"Georgia\s*1\s*· longest 0:\d\d"), use_inner_text=True)
+    expect(panel.get_by_text("Nobody is waiting.")).to_be_hidden()
+    caller.hangs_up()
+    expect(panel.get_by_text("Nobody is waiting.")).to_be_visible()
+    expect(panel.get_by_text("Georgia")).to_be_hidden()
+    assert [url for url in fetched if "/fragment" in url] == []
+
+
 def test_without_a_socket_the_console_is_present_and_finds_its_offer(enter: Enter, caller: Caller) -> None:
     def refuse(socket: WebSocketRoute) -> None:
         socket.close()
