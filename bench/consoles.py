@@ -30,7 +30,7 @@ QUEUE_GOAL = 1.1  # times the memory with the shortest queue
 OFFER_GOAL = 150  # milliseconds, at the 95th percentile, from the press of Available, which is before any commit
 PATIENCE_SECONDS = 10
 BEAT_SECONDS = 10  # between two heartbeats of a console
-SETTLE_SECONDS = 2
+SETTLE_SECONDS = 12  # until every console was heard: a thousand peers who come to work at once are another matter
 PUSHES_PER_SECOND = 50
 # Webhooks: ten times as many as a thousand peers could answer, and few enough that none waits for the one before, which
 # would make a small difference a large one.

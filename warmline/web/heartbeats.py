@@ -15,7 +15,7 @@ from warmline.models import Peer
 
 GATHER_SECONDS = 0.25
 ANSWER_SECONDS = 10  # how long one may wait in all; no page waits as long (static/console.js)
-AT_ONCE = 50  # consoles that are looked for before others have their turn
+AT_ONCE = 25  # consoles that are looked for before others have their turn
 
 
 @dataclass(slots=True)
@@ -68,6 +68,7 @@ def write() -> None:
     try:
         if beats:
             availability.all_seen({beat.peer.id: beat.peer for beat in beats}.values(), clock.now())
+            time.sleep(0)
         for first in range(0, len(beats), AT_ONCE):
             some = beats[first : first + AT_ONCE]
             found = screens.consoles({beat.asked for beat in some if beat.version}, clock.now())
