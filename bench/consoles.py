@@ -30,7 +30,6 @@ QUEUE_GOAL = 1.1  # times the memory with the shortest queue
 OFFER_GOAL = 150  # milliseconds, at the 95th percentile, from the press of Available, which is before any commit
 PATIENCE_SECONDS = 10
 BEAT_SECONDS = 10  # between two heartbeats of a console
-SETTLE_SECONDS = 12  # until every console was heard: a thousand peers who come to work at once are another matter
 PUSHES_PER_SECOND = 50
 # Webhooks: ten times as many as a thousand peers could answer, and few enough that none waits for the one before, which
 # would make a small difference a large one.
@@ -142,7 +141,9 @@ def pushes(house: House, ours: Served, seats: list[Seat], runs: int, count: int)
     ratio("memory of a console", f"{weight:.0f} kB", weight / bare_weight, "of it", at_most=MEMORY_GOAL)
 
 
-def meanwhile(house: House, ours: Served, seats: list[Seat], boards: int, runs: int, seconds: float) -> int:
+def meanwhile(
+    house: House, ours: Served, seats: list[Seat], boards: int, runs: int, seconds: float, settle: float
+) -> int:
     """Webhooks beside consoles at work, and boards if any: how many were not answered, or questions of consoles."""
     alone, beside, complaints = [], [], Counter[str]()
     board = house.supervisor()
@@ -150,7 +151,7 @@ def meanwhile(house: House, ours: Served, seats: list[Seat], boards: int, runs: 
     for _ in range(runs):
         alone.append(webhooks(ours, seconds, boards > 0))
         with sockets(ours.base, seats, [board] * boards, awake=True) as pages:
-            time.sleep(SETTLE_SECONDS)
+            time.sleep(settle)
             beside.append(webhooks(ours, seconds, boards > 0))
             complaints += pages.complaints
         time.sleep(1)  # the sockets end
@@ -244,6 +245,8 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--pushes", type=int, default=100, help="in each run")
     parser.add_argument("--seconds", type=float, default=6, help="of webhooks in each run")
+    # By then every console was heard: a thousand peers who come to work at the same moment are another matter.
+    parser.add_argument("--settle", type=float, default=12, help="seconds between opening consoles and webhooks")
     parser.add_argument("--offers", type=int, default=60)
     parser.add_argument("--waiting", type=int, nargs="+", default=[100, 10_000], help="contacts in line")
     parser.add_argument("--size", type=int, default=200, help="requests of each kind at each length")
@@ -256,7 +259,7 @@ def main() -> int:
                 heading(databases.kind)
                 pushes(house, ours, seats[::2], chosen.runs, chosen.pushes)
                 for boards in (0, chosen.boards):
-                    errors += meanwhile(house, ours, seats, boards, chosen.runs, chosen.seconds)
+                    errors += meanwhile(house, ours, seats, boards, chosen.runs, chosen.seconds, chosen.settle)
                 offers(house, ours, seats[:100], chosen.offers)
                 memory(house, ours, seats[:100], chosen.waiting, chosen.size)
     return min(errors, 1)

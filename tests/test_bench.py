@@ -11,7 +11,8 @@ ROOT = Path(__file__).parent.parent
 PATIENCE_SECONDS = 100  # of a busy machine
 SMALL = {
     "webhooks": "--runs 1 --size 5 --seconds 0.2",
-    "consoles": "--consoles 8 --boards 1 --runs 1 --pushes 4 --seconds 0.2 --offers 2 --waiting 5 20 --size 5",
+    "consoles": "--consoles 8 --boards 1 --runs 1 --pushes 4 --seconds 0.2 --settle 0 --offers 2 --waiting 5 20 "
+    "--size 5",
     "claims": "--runs 1 --decisions 2 --waiting 10 30 --peers 5 --race 20",
 }
 # Each row, in order.
