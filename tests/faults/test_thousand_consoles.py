@@ -31,8 +31,11 @@ from warmline.people import accounts
 
 __all__ = ["postgres_template"]
 
-PEERS = 980
-BOARDS = 20  # these are told of every call
+PEERS = 990
+AT_WORK = (
+    150  # of the peers: do what their pages do. A machine that runs other tests has no time for more; the bench has
+)
+BOARDS = 10  # these are told of every call
 CALLS = 20  # three webhooks each
 USUAL_LIMIT = 1024  # open files that many systems allow a process which does not ask for more
 
@@ -49,15 +52,21 @@ def test_a_thousand_consoles_do_not_slow_a_webhook(postgres: Databases, postgres
     peers, boards = seats[:PEERS], seats[PEERS:]
     quiet = postgres.database(template=busy)
     times = Times()
-    with serve(quiet) as none, serve(busy) as many, sockets(many, peers, boards, awake=True) as pages:
+    with (
+        serve(quiet) as none,
+        serve(busy) as many,
+        sockets(many, peers[AT_WORK:], awake=False) as others,
+        sockets(many, peers[:AT_WORK], boards, awake=True) as pages,
+    ):
         await_heartbeats(busy, clock.now())
         pages.forget()
         for number in range(CALLS):
             for (without, _), (beside, is_news) in zip(call(none, number), call(many, number), strict=True):
                 if is_news:
                     times.add(without, beside)
-        pages.all_told(set(range(PEERS, len(seats))))
-        assert pages.complaints["closed"] == pages.complaints["unanswered"] == 0, pages.complaints
+        pages.all_told(set(range(AT_WORK, AT_WORK + BOARDS)))
+        complaints = pages.complaints + others.complaints
+        assert complaints["closed"] == complaints["unanswered"] == 0, complaints
     print(times)
     assert times.ratio < 3, "a webhook waits for its push, or pushes leave no time for it"
 
@@ -97,7 +106,7 @@ def await_heartbeats(database_url: str, since: datetime) -> None:
             eventually(lambda: not connection.scalar(unheard), what="not every console was heard")
             commits = connection.scalar(select(func.count(Presence.seen_at.distinct())))
             assert commits is not None
-            assert commits < PEERS / 10, "each heartbeat was a commit of its own"
+            assert commits < AT_WORK / 2, "each heartbeat was a commit of its own"
     finally:
         engine.dispose()
 
@@ -146,7 +155,7 @@ def people(url: str) -> list[Seat]:
         session.flush()
         session.add_all(Shift(peer_id=peer.id, line_id=line.id, starts_at=now) for peer in peers)
         # Else their first heartbeat would be news for each board.
-        session.add_all(Presence(peer_id=peer.id, seen_at=now) for peer in peers)
+        session.add_all(Presence(peer_id=peer.id, seen_at=now) for peer in peers[:AT_WORK])
     db.bound().dispose()
     signer = SecureCookieSessionInterface().get_signing_serializer(app)
     assert signer
