@@ -13,26 +13,29 @@ its peer is there and what it shows, and fetches if it is told that this is not 
 Socket.IO's protocol: https://github.com/socketio/socket.io-protocol, on https://github.com/socketio/engine.io-protocol
 """
 
+# Before anything else is imported: a thousand pages then wait without stopping each other.
 from gevent import monkey
 
-monkey.patch_all()  # before what it patches is imported: hence the late imports
+monkey.patch_all()
 
-import json  # noqa: E402
-import re  # noqa: E402
-import resource  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-from html import unescape  # noqa: E402
-from http import HTTPStatus  # noqa: E402
-from http.client import HTTPConnection, HTTPException  # noqa: E402
-from typing import Any  # noqa: E402
-from urllib.parse import urlencode, urlsplit  # noqa: E402
+# ruff: noqa: E402
 
-import gevent  # noqa: E402
-import gevent.event  # noqa: E402
-import gevent.fileobject  # noqa: E402
-import gevent.pool  # noqa: E402
-import websocket  # noqa: E402
+import json
+import re
+import resource
+import sys
+import time
+from html import unescape
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import gevent
+import gevent.event
+import gevent.fileobject
+import gevent.pool
+import websocket
 
 POLL_SECONDS = 10
 ANSWER_SECONDS = 3

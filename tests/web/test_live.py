@@ -242,6 +242,22 @@ def test_a_board_that_changes_again_and_again_is_read_now_and_then(monkeypatch: 
     assert max(at for room, at in told if room == "peer:1") < second, "whom it rings for waits for no board"
 
 
+def test_a_look_that_took_long_does_not_keep_a_board_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+
+    def slow(*_: object) -> str:
+        time.sleep(QUIET)
+        return "1"
+
+    monkeypatch.setattr(live, "_version", slow)
+    monkeypatch.setattr(live, "BOARD_MOST_SECONDS", QUIET)
+    pushes = live.Pushes(lambda *_, **__: told.append(time.monotonic()), lambda room: True, board_pause=0.01)
+    pushes("line:1", "board", "1")
+    pushes("line:1", "board", "1")
+    first, second = told
+    assert 2 * QUIET <= second - first < live.BOARD_PAUSE * QUIET / 2
+
+
 @pytest.fixture
 def two_webs(
     postgres_template: str, request: pytest.FixtureRequest, own_redis: Redis

@@ -35,6 +35,7 @@ REST_SECONDS = 1  # how long a Redis that failed is left alone
 # reason, and so do the boards that then fetch it.
 BOARD_SECONDS = 0.25
 BOARD_PAUSE = 20  # times as long as the look took
+BOARD_MOST_SECONDS = 3  # a database that was slow once is no reason for a board to be late
 
 log = logging.getLogger(__name__)
 socketio = SocketIO()
@@ -178,7 +179,8 @@ class Pushes:
             version = _version(what, id, self._due.pop(room))
             if what == "board" and self._board_pause:
                 ended = time.monotonic()
-                self._rests_until[room] = ended + max(self._board_pause, BOARD_PAUSE * (ended - began))
+                rest = min(BOARD_PAUSE * (ended - began), BOARD_MOST_SECONDS)
+                self._rests_until[room] = ended + max(self._board_pause, rest)
         self._emit("changed", {"what": what, "id": id, "version": version}, room=room)
 
 
